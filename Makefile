@@ -1,0 +1,61 @@
+# Everything is done by two commands: `make up` and `make test`. The rest is listed by `make help`.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Tools are pinned in tools/go.mod and built by Go itself; nothing is downloaded by hand.
+TOOL := go tool -modfile=tools/go.mod
+
+# The program needs no C compiler; only the race detector of `make test` does.
+BUILD := CGO_ENABLED=0 go build -trimpath
+
+# `make up ARGS="--ephemeral -o json"` passes flags on; `make test PKG=./services/dora/...` narrows the run.
+ARGS ?=
+PKG ?= ./...
+
+.PHONY: help up build test lint fmt generate bench soak fuzz mutate e2e clean
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: ## build and start the whole platform in one process (needs Go and git)
+	@$(BUILD) -o bin/fawkes ./cmd/fawkes
+	@exec bin/fawkes up $(ARGS)
+
+build: ## build bin/fawkes and bin/fawkes-service
+	$(BUILD) -o bin/fawkes ./cmd/fawkes
+	$(BUILD) -o bin/fawkes-service ./cmd/fawkes-service
+
+test: ## install what the tests need, then run all of them with the race detector
+	@scripts/prereqs.sh test
+	go test -race $(PKG)
+
+lint: ## formatting, vet, linters, layer rules, shell scripts, generated files, known vulnerabilities
+	@scripts/prereqs.sh lint
+	@scripts/lint.sh
+
+fmt: ## format every Go file
+	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+
+generate: ## write the generated files again (templates, specifications, clients, API surface)
+	go generate ./...
+
+bench: ## measure, each row beside a baseline of the same run
+	@scripts/prereqs.sh bench
+	go run ./tests/bench $(ARGS)
+
+soak: ## the property and crash tests, ten times as long
+	@scripts/prereqs.sh test
+	FAWKES_SOAK=1 go test -timeout 60m -count=1 ./services/... ./tests/...
+
+fuzz: ## fuzz every fuzz target for FUZZTIME (30s each)
+	@scripts/fuzz.sh
+
+mutate: ## change one formula at a time; each change must make a test fail
+	go run ./tests/mutation $(ARGS)
+
+e2e: ## the whole platform on a real Kubernetes cluster
+	@scripts/e2e.sh
+
+clean: ## remove what was built (state under ~/.fawkes is kept)
+	rm -rf bin .cache
