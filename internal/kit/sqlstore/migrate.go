@@ -1,0 +1,44 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// Migrate brings the schema up to the newest version in fsys, which has the
+// folders sqlite/ and postgres/ with goose files. Several replicas may call it
+// at once on PostgreSQL: one migrates, the others wait. Each migration is its
+// own transaction, so that a failed one leaves the versions before it in place.
+func (db *DB) Migrate(ctx context.Context, fsys fs.FS) error {
+	sub, err := fs.Sub(fsys, string(db.Engine))
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	dialect := goose.DialectSQLite3
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithSlog(db.log), goose.WithVerbose(false)}
+	if db.Engine == Postgres {
+		dialect = goose.DialectPostgres
+		// Look every second, for five minutes.
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
+		if err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	provider, err := goose.NewProvider(dialect, db.Write, sub, options...)
+	if errors.Is(err, goose.ErrNoMigrations) {
+		return fmt.Errorf("migrate: the folder %s/ holds no migration", db.Engine)
+	}
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}

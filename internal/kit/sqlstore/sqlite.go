@@ -1,0 +1,182 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+const (
+	// busyTimeout is how long a connection waits for another process's lock (or
+	// for the restart of the write-ahead log) before it reports "busy".
+	busyTimeout = 10 * time.Second
+	// checkpointEvery is how often the log is looked at.
+	checkpointEvery = 250 * time.Millisecond
+	// passivePages is the size of the log, in pages of 4 KiB, from which its pages
+	// are copied back into the database file.
+	passivePages = 500
+	// restartPages is the size from which writers are held for a moment, so that
+	// the log begins again from its start; without it the log would grow for as
+	// long as writes never pause.
+	restartPages = 8192
+	// backstopPages is when the writer itself copies back; it is reached only when
+	// the background cannot keep up.
+	backstopPages = 32768
+)
+
+func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
+	path = strings.TrimPrefix(path, "//")
+	if !filepath.IsAbs(path) {
+		return nil, fmt.Errorf("open database: %q is not an absolute path; use sqlite:/path/file.db", path)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("open database: make its folder: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+
+	readers := opts.MaxConns
+	if readers <= 0 {
+		readers = 4
+	}
+	write, err := sqlitePool(path, 1, "_txlock=immediate", pragma("wal_autocheckpoint(%d)", backstopPages), pragma("cache_size(-16000)"))
+	if err != nil {
+		return nil, err
+	}
+	// The writer comes first: it makes the file a WAL database, which a reader must
+	// not have to do.
+	if err := write.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), write.Close())
+	}
+	read, err := sqlitePool(path, readers, "_query_only=1", pragma("cache_size(-8000)"))
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	if err := read.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), read.Close(), write.Close())
+	}
+	keeper, err := sqlitePool(path, 1, pragma("wal_autocheckpoint(0)"))
+	if err != nil {
+		return nil, errors.Join(err, read.Close(), write.Close())
+	}
+
+	cp := newCheckpointer(keeper, path+"-wal", opts)
+	return &DB{
+		Engine: SQLite, Write: write, Read: read, log: opts.Logger,
+		close: sync.OnceValue(func() error {
+			cp.stop()
+			// The writer goes last: the last connection to close folds the log into
+			// the file, and only the writer may.
+			return errors.Join(keeper.Close(), read.Close(), write.Close())
+		}),
+	}, nil
+}
+
+func pragma(format string, args ...any) string {
+	return "_pragma=" + url.QueryEscape(fmt.Sprintf(format, args...))
+}
+
+// sqlitePool opens a pool whose every connection has the house's settings. The
+// driver applies _busy_timeout before all others, so that a locked file makes
+// the others wait instead of fail.
+func sqlitePool(path string, conns int, params ...string) (*sql.DB, error) {
+	all := append([]string{
+		fmt.Sprintf("_busy_timeout=%d", busyTimeout.Milliseconds()),
+		"_journal_mode=WAL", "_synchronous=FULL", "_foreign_keys=1",
+		pragma("temp_store(MEMORY)"), "_time_integer_format=unix_micro", "_dqs=0",
+	}, params...)
+	u := url.URL{Scheme: "file", Path: path, RawQuery: strings.Join(all, "&")}
+	pool, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
+	return pool, nil
+}
+
+// checkpointer copies the write-ahead log back into the database file, away from
+// the writer, so that no write waits for the copying.
+type checkpointer struct {
+	db     *sql.DB
+	wal    string
+	opts   Options
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func newCheckpointer(db *sql.DB, wal string, opts Options) *checkpointer {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &checkpointer{db: db, wal: wal, opts: opts, cancel: cancel, done: make(chan struct{})}
+	go c.run(ctx)
+	return c
+}
+
+func (c *checkpointer) stop() {
+	c.cancel()
+	<-c.done
+}
+
+func (c *checkpointer) run(ctx context.Context) {
+	defer close(c.done)
+	tick := time.NewTicker(checkpointEvery)
+	defer tick.Stop()
+	var seen time.Time // the log's change time after which nothing is left to copy
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		info, err := os.Stat(c.wal)
+		if err != nil || info.ModTime().Equal(seen) || info.Size() < passivePages*4096 {
+			continue // no log, no news, or too little to be worth an fsync
+		}
+		left, err := c.checkpoint(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			c.opts.Logger.Warn("checkpoint of the write-ahead log failed; it is tried again", "file", c.wal, "error", err)
+		case left == 0:
+			seen = info.ModTime()
+		}
+	}
+}
+
+// checkpoint copies what no reader still needs, and returns how many pages of
+// the log are left.
+func (c *checkpointer) checkpoint(ctx context.Context) (left int, err error) {
+	busy, logged, copied, err := c.pass(ctx, "PASSIVE")
+	if err != nil {
+		return 0, err
+	}
+	if logged >= restartPages {
+		if busy, logged, copied, err = c.pass(ctx, "RESTART"); err != nil {
+			return 0, err
+		}
+		if busy != 0 {
+			c.opts.Logger.Debug("a long read keeps the write-ahead log from starting again", "pages", logged)
+		}
+	}
+	return logged - copied, nil
+}
+
+func (c *checkpointer) pass(ctx context.Context, mode string) (busy, logged, copied int, err error) {
+	err = c.db.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &logged, &copied)
+	return busy, logged, copied, err
+}
