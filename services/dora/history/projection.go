@@ -103,6 +103,9 @@ type Deployment struct {
 	// Changes first reached this service and environment with this deployment,
 	// in order of (CommittedAt, SHA).
 	Changes []Change
+	// LongSHAs are the texts of those hashes among Changes that do not have 40
+	// digits; nil in nearly every repository.
+	LongSHAs map[SHA]string
 }
 
 // Key is "source/id": unique within a project.
@@ -211,6 +214,7 @@ type Pending struct {
 	Repo                 string
 	PullRequests         []PullRequestRef
 	Changes              []Change
+	LongSHAs             map[SHA]string
 }
 
 // Projection is the derived history of one project, as readers see it.

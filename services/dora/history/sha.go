@@ -8,11 +8,19 @@ import (
 
 // SHA is a commit's hash as it is kept in memory and in blocks: the 20 bytes of
 // SHA-1, which name the commits of nearly every repository. Longer and shorter
-// hashes are kept aside by the ledger, see Ledger.shaText.
+// hashes are folded into a key, and their text is kept aside.
 type SHA [20]byte
 
 // String is the hash in lower-case hexadecimal.
 func (s SHA) String() string { return hex.EncodeToString(s[:]) }
+
+// Text is the hash as its source writes it, given the long hashes beside it.
+func (s SHA) Text(long map[SHA]string) string {
+	if t, ok := long[s]; ok {
+		return t
+	}
+	return s.String()
+}
 
 // foldSHA gives the key of a hash of other than 40 digits.
 func foldSHA(text string) SHA { return sha1.Sum([]byte("fawkes:" + text)) } //nolint:gosec // see above
