@@ -3,9 +3,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-# Tools are pinned in tools/go.mod and built by Go itself; nothing is downloaded by hand.
-TOOL := go tool -modfile=tools/go.mod
-
 # The program needs no C compiler; only the race detector of `make test` does.
 BUILD := CGO_ENABLED=0 go build -trimpath
 
@@ -13,7 +10,7 @@ BUILD := CGO_ENABLED=0 go build -trimpath
 ARGS ?=
 PKG ?= ./...
 
-.PHONY: help up build test lint fmt generate bench soak fuzz mutate e2e clean
+.PHONY: help up build test lint fmt generate bench soak fuzz mutate clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,9 +50,6 @@ fuzz: ## fuzz every fuzz target for FUZZTIME (30s each)
 
 mutate: ## change one formula at a time; each change must make a test fail
 	go run ./tests/mutation $(ARGS)
-
-e2e: ## the whole platform on a real Kubernetes cluster
-	@scripts/e2e.sh
 
 clean: ## remove what was built (state under ~/.fawkes is kept)
 	rm -rf bin .cache
