@@ -1,0 +1,139 @@
+package gitlog
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// Commit is one commit of a walk. Its byte slices belong to the walk and are overwritten by the
+// next commit: copy what must live longer.
+type Commit struct {
+	SHA     []byte
+	Parents []byte // as git prints them: hexadecimal names separated by one space
+	Author  []byte // the author's name as recorded, the mail address when there is no name
+	// Authored and Committed are seconds since 1970, and false when git knows no such date.
+	Authored, Committed       int64
+	HasAuthored, HasCommitted bool
+	// Paths are the files that the commit touched, when they were asked for.
+	Paths [][]byte
+}
+
+// ParentCount is the number of parents.
+func (c *Commit) ParentCount() int {
+	if len(c.Parents) == 0 {
+		return 0
+	}
+	return bytes.Count(c.Parents, []byte{' '}) + 1
+}
+
+// AppendEvent appends the commit as one line of bulk events, newline included. A project of ""
+// is left out, so that the server takes the repository's project.
+func (c *Commit) AppendEvent(dst []byte, project, repo string, withPaths bool) []byte {
+	dst = append(dst, `{"type":"commit",`...)
+	if project != "" {
+		dst = append(dst, `"project":`...)
+		dst = appendString(dst, []byte(project))
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"repo":`...)
+	dst = appendString(dst, []byte(repo))
+	dst = append(dst, `,"sha":"`...)
+	dst = append(dst, c.SHA...)
+	dst = append(dst, `","parents":[`...)
+	if len(c.Parents) > 0 {
+		dst = append(dst, '"')
+		for _, b := range c.Parents {
+			if b == ' ' {
+				dst = append(dst, `","`...)
+			} else {
+				dst = append(dst, b)
+			}
+		}
+		dst = append(dst, '"')
+	}
+	dst = append(dst, `],"author":`...)
+	dst = appendString(dst, c.Author)
+	dst = append(dst, `,"authored_at":`...)
+	dst = appendTime(dst, c.Authored, c.HasAuthored)
+	dst = append(dst, `,"committed_at":`...)
+	dst = appendTime(dst, c.Committed, c.HasCommitted)
+	if withPaths {
+		dst = append(dst, `,"paths":[`...)
+		for i, p := range c.Paths {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendString(dst, p)
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}', '\n')
+}
+
+// The dates that RFC 3339 can write: the years 0000 to 9999.
+const (
+	earliest = -62167219200
+	latest   = 253402300799
+)
+
+// appendTime appends seconds since 1970 as a JSON string in RFC 3339, UTC, or null.
+func appendTime(dst []byte, seconds int64, known bool) []byte {
+	if !known || seconds < earliest || seconds > latest {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '"')
+	dst = time.Unix(seconds, 0).UTC().AppendFormat(dst, "2006-01-02T15:04:05Z")
+	return append(dst, '"')
+}
+
+// parseSeconds reads git's seconds since 1970. What does not fit, or no calendar can show, is unknown.
+func parseSeconds(b []byte) (int64, bool) {
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	return n, err == nil && n >= earliest && n <= latest
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString appends a JSON string. Bytes that are not UTF-8 become U+FFFD.
+func appendString(dst, s []byte) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		b := s[i]
+		if b >= 0x20 && b < utf8.RuneSelf && b != '"' && b != '\\' {
+			i++
+			continue
+		}
+		if b >= utf8.RuneSelf {
+			r, size := utf8.DecodeRune(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				dst = append(dst, s[start:i]...)
+				dst = append(dst, "\ufffd"...)
+				i++
+				start = i
+				continue
+			}
+			i += size
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		switch b {
+		case '"', '\\':
+			dst = append(dst, '\\', b)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
+		}
+		i++
+		start = i
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
