@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/fawkes-idp/fawkes/internal/kit/peer"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 )
 
@@ -38,7 +39,7 @@ type Issuer interface {
 }
 
 // remote is identity over HTTP.
-type remote struct{ peers network }
+type remote struct{ peers peer.Network }
 
 func (r remote) Keys(ctx context.Context) (jose.JSONWebKeySet, error) {
 	base, client := r.peers.Client("identity")
@@ -101,9 +102,4 @@ func call(client *http.Client, req *http.Request, into any) error {
 func unavailable() *problem.Problem {
 	return problem.New(problem.Unavailable, "identity does not answer, so this credential cannot be checked now").
 		WithMend("try again shortly; if it lasts, see whether the identity service runs")
-}
-
-// network is what of peer.Network is needed.
-type network interface {
-	Client(service string) (baseURL string, c *http.Client)
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/clock"
+	"github.com/fawkes-idp/fawkes/internal/kit/peer"
 )
 
 const (
@@ -30,7 +31,7 @@ const (
 // Options are what a Verifier stands on.
 type Options struct {
 	Audience    string       // the service's name; JWTs must be made for it
-	Peers       network      // how to reach identity; may be nil when StaticToken is the only way in
+	Peers       peer.Network // how to reach identity; may be nil when StaticToken is the only way in
 	Issuer      Issuer       // instead of Peers: identity's own store, for identity itself
 	StaticToken string       // an operator token for a service that runs without identity; empty: none
 	NoCache     bool         // judge every request anew; identity's own API does, so that a revocation holds at once
@@ -123,13 +124,10 @@ func (v *Verifier) judge(ctx context.Context, c Credential) (Principal, error) {
 	if p, ok := v.recall(key); ok {
 		return p, nil
 	}
-	var p Principal
-	var err error
-	if c.Type == TypeJWT {
-		p, err = v.verify(ctx, c.Secret)
-	} else {
-		p, err = v.exchange(ctx, c, key)
+	if c.Type != TypeJWT {
+		return v.exchange(ctx, c, key)
 	}
+	p, err := v.verify(ctx, c.Secret)
 	if err != nil {
 		return Principal{}, err
 	}
@@ -189,24 +187,12 @@ func (v *Verifier) exchange(ctx context.Context, c Credential, key string) (Prin
 		return Principal{}, worthless(c)
 	}
 	done := v.flight.DoChan(key, func() (any, error) {
+		if p, ok := v.recall(key); ok { // an earlier question ended since the caller looked
+			return p, nil
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), issuerLimit)
 		defer cancel()
-		select {
-		case v.places <- struct{}{}:
-			defer func() { <-v.places }()
-		case <-ctx.Done():
-			return "", unavailable()
-		}
-		jwt, err := v.issuer.Exchange(ctx, c, v.audience)
-		switch {
-		case errors.Is(err, ErrRefused):
-			v.bad.put(key, struct{}{}, v.clock.Now().Add(rejectedFor))
-			return "", worthless(c)
-		case err != nil:
-			v.log.Warn("a credential could not be exchanged", "type", c.Type, "error", err)
-			return "", unavailable()
-		}
-		return jwt, nil
+		return v.ask(ctx, c, key)
 	})
 	select {
 	case <-ctx.Done():
@@ -215,8 +201,33 @@ func (v *Verifier) exchange(ctx context.Context, c Credential, key string) (Prin
 		if r.Err != nil {
 			return Principal{}, r.Err
 		}
-		return v.verify(ctx, r.Val.(string))
+		return r.Val.(Principal), nil
 	}
+}
+
+// ask puts one question to identity, of which only so many are under way at once.
+func (v *Verifier) ask(ctx context.Context, c Credential, key string) (Principal, error) {
+	select {
+	case v.places <- struct{}{}:
+		defer func() { <-v.places }()
+	case <-ctx.Done():
+		return Principal{}, unavailable()
+	}
+	text, err := v.issuer.Exchange(ctx, c, v.audience)
+	if errors.Is(err, ErrRefused) {
+		v.bad.put(key, struct{}{}, v.clock.Now().Add(rejectedFor))
+		return Principal{}, worthless(c)
+	}
+	if err != nil {
+		v.log.Warn("a credential could not be exchanged", "type", c.Type, "error", err)
+		return Principal{}, unavailable()
+	}
+	p, err := v.verify(ctx, text)
+	if err != nil {
+		return Principal{}, err
+	}
+	v.remember(key, p)
+	return p, nil
 }
 
 func worthless(c Credential) error {
