@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -28,17 +29,25 @@ func (c *Commit) ParentCount() int {
 	return bytes.Count(c.Parents, []byte{' '}) + 1
 }
 
+// What one event may carry; the server takes no more.
+const (
+	maxAuthor = 512
+	maxPaths  = 10_000
+	maxPath   = 4096
+)
+
 // AppendEvent appends the commit as one line of bulk events, newline included. A project of ""
-// is left out, so that the server takes the repository's project.
+// is left out, so that the server takes the repository's project. A commit without a readable
+// author date counts from its committer date.
 func (c *Commit) AppendEvent(dst []byte, project, repo string, withPaths bool) []byte {
 	dst = append(dst, `{"type":"commit",`...)
 	if project != "" {
 		dst = append(dst, `"project":`...)
-		dst = appendString(dst, []byte(project))
+		dst = appendString(dst, project)
 		dst = append(dst, ',')
 	}
-	dst = append(dst, `"repo":`...)
-	dst = appendString(dst, []byte(repo))
+	dst = append(dst, `"source":"git","repo":`...)
+	dst = appendString(dst, repo)
 	dst = append(dst, `,"sha":"`...)
 	dst = append(dst, c.SHA...)
 	dst = append(dst, `","parents":[`...)
@@ -54,14 +63,18 @@ func (c *Commit) AppendEvent(dst []byte, project, repo string, withPaths bool) [
 		dst = append(dst, '"')
 	}
 	dst = append(dst, `],"author":`...)
-	dst = appendString(dst, c.Author)
+	dst = appendString(dst, presentable(c.Author))
 	dst = append(dst, `,"authored_at":`...)
-	dst = appendTime(dst, c.Authored, c.HasAuthored)
+	if c.HasAuthored {
+		dst = appendTime(dst, c.Authored, true)
+	} else {
+		dst = appendTime(dst, c.Committed, c.HasCommitted)
+	}
 	dst = append(dst, `,"committed_at":`...)
 	dst = appendTime(dst, c.Committed, c.HasCommitted)
 	if withPaths {
 		dst = append(dst, `,"paths":[`...)
-		for i, p := range c.Paths {
+		for i, p := range c.foldedPaths() {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
@@ -70,6 +83,75 @@ func (c *Commit) AppendEvent(dst []byte, project, repo string, withPaths bool) [
 		dst = append(dst, ']')
 	}
 	return append(dst, '}', '\n')
+}
+
+// presentable gives a name that fits an event: without control characters, and not too long.
+func presentable(name []byte) []byte {
+	plain := len(name) <= maxAuthor
+	for _, b := range name {
+		plain = plain && b >= 0x20 && b < 0x7f
+	}
+	if plain {
+		return name
+	}
+	out := make([]byte, 0, min(len(name), maxAuthor)+8)
+	for len(name) > 0 {
+		r, size := utf8.DecodeRune(name)
+		if unicode.IsControl(r) {
+			r = utf8.RuneError
+		}
+		if len(out)+utf8.RuneLen(r) > maxAuthor {
+			break
+		}
+		out = utf8.AppendRune(out, r)
+		name = name[size:]
+	}
+	return out
+}
+
+// Folded says that the commit touches more files than one event may name, so that the event names
+// their folders instead.
+func (c *Commit) Folded() bool { return len(c.Paths) > maxPaths }
+
+// foldedPaths are the paths, or the folders they lie in when there are too many of them, going up
+// until they fit. git gives paths in order, so equal folders stand together.
+func (c *Commit) foldedPaths() [][]byte {
+	paths := c.Paths
+	for i, p := range paths {
+		if len(p) > maxPath {
+			paths[i] = p[:bytes.LastIndexByte(p[:maxPath], '/')+1]
+		}
+	}
+	for depth := 64; len(paths) > maxPaths; depth /= 2 {
+		folded := make([][]byte, 0, len(paths))
+		for _, p := range paths {
+			folder := upTo(p, depth)
+			if len(folded) == 0 || !bytes.Equal(folded[len(folded)-1], folder) {
+				folded = append(folded, folder)
+			}
+		}
+		if depth == 0 {
+			return folded[:min(len(folded), maxPaths)]
+		}
+		paths = folded
+	}
+	return paths
+}
+
+// upTo gives the folder of a path, at most depth levels deep; a file at the top keeps its name.
+func upTo(p []byte, depth int) []byte {
+	end := bytes.LastIndexByte(p, '/')
+	if end < 0 {
+		return p
+	}
+	for i, b := range p[:end] {
+		if b == '/' {
+			if depth--; depth <= 0 {
+				return p[:i]
+			}
+		}
+	}
+	return p[:end]
 }
 
 // The dates that RFC 3339 can write: the years 0000 to 9999.
@@ -97,7 +179,7 @@ func parseSeconds(b []byte) (int64, bool) {
 const hexDigits = "0123456789abcdef"
 
 // appendString appends a JSON string. Bytes that are not UTF-8 become U+FFFD.
-func appendString(dst, s []byte) []byte {
+func appendString[T string | []byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
@@ -107,7 +189,7 @@ func appendString(dst, s []byte) []byte {
 			continue
 		}
 		if b >= utf8.RuneSelf {
-			r, size := utf8.DecodeRune(s[i:])
+			r, size := decodeRune(s[i:])
 			if r == utf8.RuneError && size == 1 {
 				dst = append(dst, s[start:i]...)
 				dst = append(dst, "\ufffd"...)
@@ -136,4 +218,8 @@ func appendString(dst, s []byte) []byte {
 	}
 	dst = append(dst, s[start:]...)
 	return append(dst, '"')
+}
+
+func decodeRune[T string | []byte](s T) (rune, int) {
+	return utf8.DecodeRuneInString(string(s[:min(len(s), utf8.UTFMax)]))
 }

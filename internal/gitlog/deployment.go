@@ -28,6 +28,7 @@ func (d Deployment) AppendEvent(dst []byte, project, repo, service, environment 
 	type event struct {
 		Type        string    `json:"type"`
 		Project     string    `json:"project,omitempty"`
+		Source      string    `json:"source"`
 		ID          string    `json:"id"`
 		Service     string    `json:"service"`
 		Environment string    `json:"environment"`
@@ -53,11 +54,21 @@ func (d Deployment) AppendEvent(dst []byte, project, repo, service, environment 
 	if e.Environment == "" {
 		e.Environment = environment
 	}
+	e.Source = deploymentSource(e.Service, e.Environment)
 	line, err := json.Marshal(e)
 	if err != nil {
 		return dst, fmt.Errorf("write deployment %s: %w", d.ID, err)
 	}
 	return append(append(dst, line...), '\n'), nil
+}
+
+// deploymentSource names who reports a deployment. Ids are unique within one source only, and the
+// tag v1.0.0 of one service is not the v1.0.0 of another, nor staging's that of production.
+func deploymentSource(service, environment string) string {
+	if environment == "production" {
+		return "git:" + service
+	}
+	return "git:" + service + "/" + environment
 }
 
 // Plan says where an import's deployments come from.

@@ -112,7 +112,7 @@ func TestDeploymentEventHasTheDocumentedFields(t *testing.T) {
 	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]any{"type": "deployment", "project": "p", "id": "v1", "service": "api", "environment": "production", "repo": "r", "sha": "abc",
+	want := map[string]any{"type": "deployment", "project": "p", "source": "git:api", "id": "v1", "service": "api", "environment": "production", "repo": "r", "sha": "abc",
 		"digest": nil, "outcome": "success", "started_at": "2025-01-02T02:04:05Z", "finished_at": "2025-01-02T02:04:05Z", "unplanned": false}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)

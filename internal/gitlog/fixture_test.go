@@ -100,6 +100,7 @@ func (f *fixture) open() *Repository {
 type line struct {
 	Type        string   `json:"type"`
 	Project     string   `json:"project"`
+	Source      string   `json:"source"`
 	Repo        string   `json:"repo"`
 	SHA         string   `json:"sha"`
 	Parents     []string `json:"parents"`

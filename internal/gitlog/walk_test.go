@@ -3,6 +3,7 @@ package gitlog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,16 +73,18 @@ func TestWalkReadsStrangeButRealHistory(t *testing.T) {
 		authored          string // "" for null
 		committed         string
 	}{
-		"quotes and control bytes": {"\"Q\\ \x01 <a@b> 1700000000 +0000", good, "\"Q\\ \x01", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"},
+		"quotes and control bytes": {"\"Q\\ \x01 <a@b> 1700000000 +0000", good, "\"Q\\ \ufffd", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"},
 		"not UTF-8":                {"J\xfcrgen <a@b> 1700000000 +0000", good, "J\ufffdrgen", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"},
 		"beyond the basic plane":   {"🦊 Fux <a@b> 1700000000 +0000", good, "🦊 Fux", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"},
 		"no name":                  {"<only@mail> 1700000000 +0000", good, "only@mail", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"},
 		"looks like a record":      {"/" + strings.Repeat("a", 40) + " <a@b> 1700000000 +0000", good, "/" + strings.Repeat("a", 40), "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"},
-		"before 1970":              {"A <a@b> -86400 +0000", good, "A", "", "2023-11-14T22:13:20Z"},
+		"before 1970":              {"A <a@b> -86400 +0000", good, "A", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"},
 		"the first second":         {"A <a@b> 0 +0000", good, "A", "1970-01-01T00:00:00Z", "2023-11-14T22:13:20Z"},
-		"a year of five digits":    {"A <a@b> 253402300800 +0000", good, "A", "", "2023-11-14T22:13:20Z"},
-		"beyond 64 bits":           {"A <a@b> 99999999999999999999999 +0000", good, "A", "", "2023-11-14T22:13:20Z"},
-		"no date":                  {"A <a@b>", good, "A", "", "2023-11-14T22:13:20Z"},
+		"a year of five digits":    {"A <a@b> 253402300800 +0000", good, "A", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"},
+		"beyond 64 bits":           {"A <a@b> 99999999999999999999999 +0000", good, "A", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"},
+		"no date":                  {"A <a@b>", good, "A", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"},
+		"no committer date":        {good, "A <a@b>", "A", "2023-11-14T22:13:20Z", ""},
+		"neither date":             {"A <a@b>", "A <a@b>", "A", "", ""},
 		"an absurd zone":           {"A <a@b> 1700000000 +9999", good, "A", "2023-11-14T22:13:20Z", "2023-11-14T22:13:20Z"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,8 +133,31 @@ func TestWalkSurvivesFieldsLongerThanItsBuffer(t *testing.T) {
 	name := strings.Repeat("n", 600<<10)
 	sha := f.raw(name+" <a@b> 1700000000 +0000", good, root)
 	got := events(t, f.open(), Range{From: []string{sha}})
-	if len(got) != 2 || got[1].Author != name {
-		t.Fatalf("want an author of %d bytes, got %d commits, last author of %d bytes", len(name), len(got), len(got[len(got)-1].Author))
+	if len(got) != 2 || got[1].Author != name[:maxAuthor] {
+		t.Fatalf("want an author of %d bytes, got %d commits, last author of %d bytes", maxAuthor, len(got), len(got[len(got)-1].Author))
+	}
+}
+
+func TestTooManyPathsAreFoldedIntoFolders(t *testing.T) {
+	c := &Commit{SHA: []byte("aa")}
+	for i := range 300 {
+		for j := range 100 {
+			c.Paths = append(c.Paths, fmt.Appendf(nil, "svc/%03d/deep/f%02d.go", i, j))
+		}
+	}
+	if !c.Folded() {
+		t.Error("want Folded")
+	}
+	got := c.foldedPaths()
+	if len(got) != 300 || string(got[299]) != "svc/299/deep" {
+		t.Errorf("want the 300 folders, got %d, last %s", len(got), got[len(got)-1])
+	}
+	c.Paths = c.Paths[:0]
+	for i := range 20_000 {
+		c.Paths = append(c.Paths, fmt.Appendf(nil, "svc/%05d/f.go", i))
+	}
+	if got := c.foldedPaths(); len(got) != 1 || string(got[0]) != "svc" {
+		t.Errorf("want the one folder that holds 20,000, got %d, first %s", len(got), got[0])
 	}
 }
 
