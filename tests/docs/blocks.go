@@ -127,3 +127,28 @@ func hasHeading(text []byte, anchor string) bool {
 	}
 	return false
 }
+
+// Blocks returns the fenced blocks of a page that are in the given language.
+func Blocks(text []byte, language string) []string {
+	var out []string
+	var block strings.Builder
+	fence := ""
+	for line := range strings.Lines(string(text)) {
+		switch trimmed := strings.TrimSpace(line); {
+		case fence == "" && strings.HasPrefix(trimmed, "```"):
+			fence = strings.TrimPrefix(trimmed, "```")
+			if fence == "" {
+				fence = "text"
+			}
+			block.Reset()
+		case trimmed == "```":
+			if fence == language {
+				out = append(out, block.String())
+			}
+			fence = ""
+		default:
+			block.WriteString(line)
+		}
+	}
+	return out
+}

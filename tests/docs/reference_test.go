@@ -1,0 +1,96 @@
+package docs
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fawkes-idp/fawkes/services/dora/metrics"
+)
+
+//go:generate go test . -run ^TestReferencePagesSayWhatTheCodeSays$ -update
+
+var update = flag.Bool("update", false, "write the regions of the reference pages from the code")
+
+// reference is a region of a page and what the code has to say there.
+type reference struct {
+	page, region string
+	text         func() string
+}
+
+func references() []reference {
+	return []reference{
+		{"docs/reference/metrics.md", "levels", levels},
+		{"docs/reference/metrics.md", "profiles", profiles},
+	}
+}
+
+// TestReferencePagesSayWhatTheCodeSays compares, or with -update writes, what pages repeat of the code.
+func TestReferencePagesSayWhatTheCodeSays(t *testing.T) {
+	for _, ref := range references() {
+		file := filepath.Join(root, ref.page)
+		page, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *update {
+			text, err := SetRegion(string(page), ref.region, ref.text())
+			if err != nil {
+				t.Fatalf("%s: %v", ref.page, err)
+			}
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		got, err := Region(string(page), ref.region)
+		if err != nil {
+			t.Fatalf("%s: %v", ref.page, err)
+		}
+		if diff := cmp.Diff(ref.text(), got); diff != "" {
+			t.Errorf("%s, region %s, is not what the code says; run `make generate` (-code +page):\n%s", ref.page, ref.region, diff)
+		}
+	}
+}
+
+func TestARegionIsReplacedAndNothingElse(t *testing.T) {
+	page := "a\n<!-- x -->\nold\n<!-- /x -->\nb\n"
+	got, err := SetRegion(page, "x", "new\n")
+	if want := "a\n<!-- x -->\nnew\n<!-- /x -->\nb\n"; err != nil || got != want {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+	if _, err := SetRegion(page, "y", ""); err == nil {
+		t.Error("a region that is not there is no error")
+	}
+}
+
+func levels() string {
+	var rows [][]string
+	for _, table := range metrics.Levels() {
+		cells := []string{table.Edition, "`" + table.Metric + "`"}
+		for _, b := range table.Bounds {
+			cells = append(cells, b.Text)
+		}
+		rows = append(rows, cells)
+	}
+	return Table([]string{"edition", "metric", metrics.Elite, metrics.High, metrics.Medium}, rows)
+}
+
+func profiles() string {
+	var out strings.Builder
+	for i, p := range metrics.Profiles() {
+		if i > 0 {
+			out.WriteString("\n")
+		}
+		out.WriteString("### " + p.Name + "\n\n" + p.Summary + " Levels are those of " + p.Edition + ".\n\n")
+		for n, rule := range p.Rules {
+			out.WriteString(strconv.Itoa(n+1) + ". " + rule + "\n")
+		}
+	}
+	return out.String()
+}
