@@ -1,0 +1,303 @@
+package history
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// A block is written as a format byte followed by fields: unsigned and zig-zag
+// varints, and texts that are written once and then referred to.
+const blockFormat = 1
+
+type writer struct {
+	b     []byte
+	texts map[string]uint64
+}
+
+func newWriter() *writer {
+	return &writer{b: []byte{blockFormat}, texts: map[string]uint64{"": 0}}
+}
+
+func (w *writer) uint(v uint64) { w.b = binary.AppendUvarint(w.b, v) }
+func (w *writer) int(v int64)   { w.b = binary.AppendVarint(w.b, v) }
+func (w *writer) time(t Time)   { w.int(int64(t)) }
+
+// text writes 0 for "", 2k for the k-th text written before, or a fresh odd
+// number 2*len+1 and the bytes.
+func (w *writer) text(s string) {
+	if k, ok := w.texts[s]; ok {
+		w.uint(2 * k)
+		return
+	}
+	w.texts[s] = uint64(len(w.texts))
+	w.uint(2*uint64(len(s)) + 1)
+	w.b = append(w.b, s...)
+}
+
+func (w *writer) flags(on ...bool) {
+	var f uint64
+	for i, v := range on {
+		if v {
+			f |= 1 << i
+		}
+	}
+	w.uint(f)
+}
+
+var errBlock = errors.New("history: block ends too early or is damaged")
+
+type blockReader struct {
+	b     []byte
+	texts []string
+	err   error
+}
+
+func newBlockReader(b []byte) *blockReader {
+	r := &blockReader{texts: []string{""}}
+	if len(b) == 0 {
+		r.err = errBlock
+		return r
+	}
+	if b[0] != blockFormat {
+		r.err = fmt.Errorf("history: block of format %d, want %d", b[0], blockFormat)
+		return r
+	}
+	r.b = b[1:]
+	return r
+}
+
+func (r *blockReader) uint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *blockReader) int() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *blockReader) fail() {
+	if r.err == nil {
+		r.err = errBlock
+	}
+	r.b = nil
+}
+
+func (r *blockReader) time() Time { return Time(r.int()) }
+
+func (r *blockReader) text() string {
+	v := r.uint()
+	if v%2 == 0 {
+		if v/2 >= uint64(len(r.texts)) {
+			r.fail()
+			return ""
+		}
+		return r.texts[v/2]
+	}
+	if v/2 > uint64(len(r.b)) {
+		r.fail()
+		return ""
+	}
+	s := string(r.b[:v/2])
+	r.b = r.b[v/2:]
+	r.texts = append(r.texts, s)
+	return s
+}
+
+// count reads a number of entries, each at least one byte long.
+func (r *blockReader) count() int {
+	n := r.uint()
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return 0
+	}
+	return int(n)
+}
+
+func (r *blockReader) sha() SHA {
+	var s SHA
+	if len(r.b) < len(s) {
+		r.fail()
+		return s
+	}
+	copy(s[:], r.b)
+	r.b = r.b[len(s):]
+	return s
+}
+
+func (w *writer) changes(prs []PullRequestRef, changes []Change, long map[SHA]string) {
+	w.uint(uint64(len(prs)))
+	for _, p := range prs {
+		w.text(p.Number)
+		w.time(p.CreatedAt)
+		w.time(p.FirstReviewAt)
+		w.time(p.MergedAt)
+	}
+	w.uint(uint64(len(changes)))
+	var last Time
+	for i := range changes {
+		c := &changes[i]
+		w.b = append(w.b, c.SHA[:]...)
+		w.b = binary.BigEndian.AppendUint64(w.b, uint64(c.Author))
+		w.int(int64(c.CommittedAt - last))
+		w.int(int64(c.FirstAt - c.CommittedAt))
+		last = c.CommittedAt
+		w.uint(uint64(c.PR + 1))
+		w.b = append(w.b, byte(c.Reason))
+		if len(long) > 0 {
+			w.text(long[c.SHA])
+		}
+	}
+}
+
+func (r *blockReader) changes(hasLong bool) (prs []PullRequestRef, changes []Change, long map[SHA]string) {
+	if n := r.count(); n > 0 {
+		prs = make([]PullRequestRef, n)
+	}
+	for i := range prs {
+		prs[i] = PullRequestRef{Number: r.text(), CreatedAt: r.time(), FirstReviewAt: r.time(), MergedAt: r.time()}
+	}
+	if n := r.count(); n > 0 {
+		changes = make([]Change, n)
+	}
+	var last Time
+	for i := range changes {
+		c := &changes[i]
+		c.SHA = r.sha()
+		if len(r.b) < 8 {
+			r.fail()
+			return nil, nil, nil
+		}
+		c.Author = AuthorRef(binary.BigEndian.Uint64(r.b))
+		r.b = r.b[8:]
+		c.CommittedAt = last + r.time()
+		last = c.CommittedAt
+		c.FirstAt = c.CommittedAt + r.time()
+		c.PR = int32(r.uint()) - 1
+		if len(r.b) == 0 {
+			r.fail()
+			return nil, nil, nil
+		}
+		c.Reason = ReasonCode(r.b[0])
+		r.b = r.b[1:]
+		if hasLong {
+			if t := r.text(); t != "" {
+				if long == nil {
+					long = map[SHA]string{}
+				}
+				long[c.SHA] = t
+			}
+		}
+		if r.err != nil || int(c.PR) >= len(prs) {
+			r.fail()
+			return nil, nil, nil
+		}
+	}
+	return prs, changes, long
+}
+
+// head writes all of a deployment but its changes.
+func (w *writer) head(d *Deployment) {
+	w.flags(d.Production, d.Unplanned, d.Failed, len(d.LongSHAs) > 0)
+	for _, s := range []string{d.Source, d.ID, d.Repo, d.SHA, d.Digest, d.Kind, d.Outcome, d.Title, d.URL,
+		d.Previous, d.PreviousID, d.ResolvedBy, d.Reason, d.RestoredBy, d.RestoredRef} {
+		w.text(s)
+	}
+	w.time(d.FinishedAt)
+	w.time(d.StartedAt - d.FinishedAt)
+	w.time(d.RestoredAt)
+	w.uint(uint64(len(d.Failures)))
+	for _, f := range d.Failures {
+		w.text(f.Rule)
+		w.text(f.Ref)
+	}
+}
+
+func (r *blockReader) deployment(service, environment string) *Deployment {
+	d := &Deployment{Service: service, Environment: environment}
+	f := r.uint()
+	d.Production, d.Unplanned, d.Failed = f&1 != 0, f&2 != 0, f&4 != 0
+	for _, s := range []*string{&d.Source, &d.ID, &d.Repo, &d.SHA, &d.Digest, &d.Kind, &d.Outcome, &d.Title, &d.URL,
+		&d.Previous, &d.PreviousID, &d.ResolvedBy, &d.Reason, &d.RestoredBy, &d.RestoredRef} {
+		*s = r.text()
+	}
+	d.FinishedAt = r.time()
+	d.StartedAt = d.FinishedAt + r.time()
+	d.RestoredAt = r.time()
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		d.Failures = append(d.Failures, Failure{Rule: r.text(), Ref: r.text()})
+	}
+	d.PullRequests, d.Changes, d.LongSHAs = r.changes(f&8 != 0)
+	return d
+}
+
+func (w *writer) pullRequest(p *PullRequest) {
+	for _, s := range []string{p.Number, p.Title, p.Base, p.URL, p.SHA, p.Head, p.Reason} {
+		w.text(s)
+	}
+	w.uint(uint64(p.Author))
+	for _, t := range []Time{p.FirstCommitAt, p.CreatedAt, p.FirstCommentAt, p.ApprovedAt, p.MergedAt, p.ClosedAt} {
+		w.time(t)
+	}
+	w.uint(uint64(p.Commits))
+	w.uint(uint64(len(p.Deliveries)))
+	for _, d := range p.Deliveries {
+		w.flags(d.Production)
+		for _, s := range []string{d.Service, d.Environment, d.Deployment, d.DeploymentID} {
+			w.text(s)
+		}
+		w.time(d.StartedAt)
+		w.time(d.FinishedAt)
+	}
+}
+
+func (r *blockReader) pullRequest(repo string) *PullRequest {
+	p := &PullRequest{Repo: repo}
+	for _, s := range []*string{&p.Number, &p.Title, &p.Base, &p.URL, &p.SHA, &p.Head, &p.Reason} {
+		*s = r.text()
+	}
+	p.Author = AuthorRef(r.uint())
+	for _, t := range []*Time{&p.FirstCommitAt, &p.CreatedAt, &p.FirstCommentAt, &p.ApprovedAt, &p.MergedAt, &p.ClosedAt} {
+		*t = r.time()
+	}
+	p.Commits = int(r.uint())
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		d := Delivery{Production: r.uint()&1 != 0}
+		for _, s := range []*string{&d.Service, &d.Environment, &d.Deployment, &d.DeploymentID} {
+			*s = r.text()
+		}
+		d.StartedAt, d.FinishedAt = r.time(), r.time()
+		p.Deliveries = append(p.Deliveries, d)
+	}
+	return p
+}
+
+func (w *writer) incident(i *Incident) {
+	for _, s := range []string{i.Source, i.ID, i.Service, i.Environment, i.Severity, i.Title, i.URL,
+		i.Deployment, i.DeploymentID, i.LinkedBy, i.Reason, i.LatestDeployment} {
+		w.text(s)
+	}
+	w.time(i.OpenedAt)
+	w.time(i.ResolvedAt)
+}
+
+func (r *blockReader) incident() *Incident {
+	i := &Incident{}
+	for _, s := range []*string{&i.Source, &i.ID, &i.Service, &i.Environment, &i.Severity, &i.Title, &i.URL,
+		&i.Deployment, &i.DeploymentID, &i.LinkedBy, &i.Reason, &i.LatestDeployment} {
+		*s = r.text()
+	}
+	i.OpenedAt, i.ResolvedAt = r.time(), r.time()
+	return i
+}
