@@ -1,0 +1,9 @@
+package app
+
+import "github.com/fawkes-idp/fawkes/internal/kit/module"
+
+// Modules lists every service, by name and by hand: what runs is read here, and
+// nowhere else does a package register itself.
+func Modules() []module.Module {
+	return []module.Module{}
+}
