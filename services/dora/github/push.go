@@ -1,0 +1,131 @@
+package github
+
+import (
+	"strconv"
+
+	"github.com/fawkes-idp/fawkes/services/dora/event"
+)
+
+// maxPaths is the most paths that an event takes. A commit with more says
+// nothing about its paths rather than half of it.
+const maxPaths = 10_000
+
+type pushBody struct {
+	Ref        string       `json:"ref"`
+	Deleted    bool         `json:"deleted"`
+	Commits    []pushCommit `json:"commits"`
+	HeadCommit *pushCommit  `json:"head_commit"`
+}
+
+type pushCommit struct {
+	ID        string    `json:"id"`
+	Timestamp string    `json:"timestamp"`
+	Author    signature `json:"author"`
+	Committer signature `json:"committer"`
+	Added     []string  `json:"added"`
+	Removed   []string  `json:"removed"`
+	Modified  []string  `json:"modified"`
+}
+
+// signature is who made a commit and, where GitHub says so, when.
+type signature struct {
+	Name     string `json:"name"`
+	Email    string `json:"email"`
+	Username string `json:"username"`
+	Date     string `json:"date"`
+}
+
+func (s signature) who() string {
+	for _, v := range []string{s.Username, s.Email, s.Name} {
+		if v = clean(v, 512); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func (r *Result) push(body []byte) error {
+	var b pushBody
+	if err := decode(body, &b); err != nil {
+		return err
+	}
+	if b.Ref == "" {
+		return event.Fault("ref", "is required: the branch or tag that was pushed")
+	}
+	if err := r.needRepo(); err != nil {
+		return err
+	}
+	seen := make(map[string]bool, len(b.Commits)+1)
+	r.Events = make([]event.Event, 0, len(b.Commits)+1)
+	for i := range b.Commits {
+		if err := r.commit("commits["+strconv.Itoa(i)+"].", &b.Commits[i], seen); err != nil {
+			return err
+		}
+	}
+	// A tag, and a branch on a known commit, bring no commits but their head.
+	if b.HeadCommit != nil {
+		if err := r.commit("head_commit.", b.HeadCommit, seen); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(r.Events) > 0:
+	case b.Deleted:
+		r.Ignored = "a deleted branch or tag says nothing about delivery"
+	default:
+		r.Ignored = "the push brings no commit"
+	}
+	return nil
+}
+
+func (r *Result) commit(at string, c *pushCommit, seen map[string]bool) error {
+	if seen[c.ID] {
+		return nil
+	}
+	seen[c.ID] = true
+	authored, err := when(at+"author.date", c.Author.Date)
+	if err != nil {
+		return err
+	}
+	committed, err := when(at+"committer.date", c.Committer.Date)
+	if err != nil {
+		return err
+	}
+	if !authored.Known {
+		if authored, err = mustWhen(at+"timestamp", c.Timestamp); err != nil {
+			return err
+		}
+	}
+	body := &event.Commit{
+		Repo: r.Repo, SHA: c.ID, Author: event.NonZero(c.Author.who()),
+		AuthoredAt: authored, CommittedAt: committed, Paths: c.paths(),
+	}
+	return r.add(max(authored.V, committed.V)-1, body, map[string]string{"sha": at + "id", "repo": repoField})
+}
+
+// paths joins the three lists, or is absent where GitHub did not compute them.
+func (c *pushCommit) paths() event.Opt[[]string] {
+	n := len(c.Added) + len(c.Removed) + len(c.Modified)
+	if n == 0 || n > maxPaths {
+		return event.Opt[[]string]{}
+	}
+	all := make([]string, 0, n)
+	for _, list := range [][]string{c.Added, c.Removed, c.Modified} {
+		for _, p := range list {
+			if p == "" || len(p) > 4096 {
+				return event.Opt[[]string]{}
+			}
+			all = append(all, p)
+		}
+	}
+	return event.Some(all)
+}
+
+const repoField = "repository.html_url"
+
+func (r *Result) needRepo() error {
+	if r.Repo == "" {
+		return event.Fault(repoField, "is required: the repository's URL")
+	}
+	return nil
+}

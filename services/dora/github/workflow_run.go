@@ -1,0 +1,92 @@
+package github
+
+import (
+	"strconv"
+
+	"github.com/fawkes-idp/fawkes/services/dora/event"
+)
+
+type workflowRun struct {
+	ID           int64  `json:"id"`
+	RunAttempt   int    `json:"run_attempt"`
+	HeadSHA      string `json:"head_sha"`
+	HeadBranch   string `json:"head_branch"`
+	Status       string `json:"status"`
+	Conclusion   string `json:"conclusion"`
+	CreatedAt    string `json:"created_at"`
+	RunStartedAt string `json:"run_started_at"`
+	UpdatedAt    string `json:"updated_at"`
+	HTMLURL      string `json:"html_url"`
+}
+
+// workflowRunNames are GitHub's names for the fields of the vocabulary.
+var workflowRunNames = map[string]string{
+	"id": "workflow_run.id", "repo": repoField, "sha": "workflow_run.head_sha", "branch": "workflow_run.head_branch",
+	"outcome": "workflow_run.conclusion", "started_at": "workflow_run.run_started_at", "finished_at": "workflow_run.updated_at",
+	"attempt": "workflow_run.run_attempt", "url": "workflow_run.html_url",
+}
+
+// buildOutcomes maps the conclusions that end a run. "neutral" passes, as it
+// does for GitHub's required checks; what never ran to its end was aborted.
+var buildOutcomes = map[string]string{
+	"success":         event.OutcomeSuccess,
+	"neutral":         event.OutcomeSuccess,
+	"failure":         event.OutcomeFailure,
+	"timed_out":       event.OutcomeFailure,
+	"startup_failure": event.OutcomeFailure,
+	"cancelled":       event.OutcomeAborted,
+	"skipped":         event.OutcomeAborted,
+	"stale":           event.OutcomeAborted,
+}
+
+func (r *Result) workflowRun(body []byte) error {
+	var b struct {
+		Run *workflowRun `json:"workflow_run"`
+	}
+	if err := decode(body, &b); err != nil {
+		return err
+	}
+	if err := r.needRepo(); err != nil {
+		return err
+	}
+	run := b.Run
+	if run == nil {
+		return event.Fault("workflow_run", "is required")
+	}
+	if run.ID <= 0 {
+		return event.Fault("workflow_run.id", "is required: a whole number above 0")
+	}
+	if run.RunAttempt < 0 {
+		return event.Fault("workflow_run.run_attempt", "%d is below 1", run.RunAttempt)
+	}
+	started, err := when("workflow_run.run_started_at", run.RunStartedAt)
+	if err != nil {
+		return err
+	}
+	if !started.Known {
+		if started, err = mustWhen("workflow_run.created_at", run.CreatedAt); err != nil {
+			return err
+		}
+	}
+	updated, err := mustWhen("workflow_run.updated_at", run.UpdatedAt)
+	if err != nil {
+		return err
+	}
+	out := &event.Build{
+		Repo: r.Repo, SHA: run.HeadSHA, ID: strconv.FormatInt(run.ID, 10),
+		Branch: event.NonZero(clean(run.HeadBranch, 512)), StartedAt: started,
+		Attempt: event.Some(max(run.RunAttempt, 1)), URL: link(run.HTMLURL),
+	}
+	// action_required waits for somebody's approval: it has not run yet.
+	if run.Status == "completed" && run.Conclusion != "action_required" {
+		outcome, ok := buildOutcomes[run.Conclusion]
+		if !ok && run.Conclusion == "" {
+			return event.Fault("workflow_run.conclusion", "is required of a completed run")
+		}
+		if !ok {
+			return nil // a conclusion that GitHub has added since: kept as other
+		}
+		out.Outcome, out.FinishedAt = event.Some(outcome), updated
+	}
+	return r.add(updated.V, out, workflowRunNames)
+}
