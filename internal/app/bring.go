@@ -15,8 +15,8 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// identity is the module that says who is who.
-const identity = "identity"
+// issuer is the module that says who is who.
+const issuer = "identity"
 
 // running is a module that has been brought up.
 type running struct {
@@ -94,11 +94,11 @@ func (a *App) identityPeers() peer.Network {
 		return a.network
 	}
 	for _, m := range a.modules {
-		if m.Name == identity {
+		if m.Name == issuer {
 			return a.network
 		}
 	}
-	if _, told := peer.FromEnv(a.opts.Env)[identity]; told {
+	if _, told := peer.FromEnv(a.opts.Env)[issuer]; told {
 		return a.network
 	}
 	return nil
