@@ -44,7 +44,7 @@ type newPerson struct {
 }
 
 type personChange struct {
-	id
+	ID   string `path:"id" maxLength:"64" pattern:"^[a-z0-9-]+$" doc:"The id, as lists show it."`
 	Body struct {
 		Name     *string   `json:"name,omitempty" minLength:"1" maxLength:"100"`
 		Role     *string   `json:"role,omitempty" enum:"admin,developer,viewer"`

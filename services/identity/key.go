@@ -17,11 +17,12 @@ import (
 
 const (
 	keyCached = time.Minute      // how long a replica signs with the key it last read
+	keyLead   = 15 * time.Minute // how long a new key is published before it signs: verifiers ask every ten minutes
 	keySlack  = 10 * time.Minute // how much longer than needed a former key is published
 )
 
-// Key signs JWTs. Generations count up from 1; the highest one signs, the ones before are still published until
-// everything they signed has expired.
+// Key signs JWTs. Generations count up from 1. A new one is published for keyLead before it signs, so that every
+// verifier knows it by then; a former one is published until everything it signed has expired.
 type Key struct {
 	Generation int64
 	ID         string
@@ -39,7 +40,7 @@ func newKey(generation int64, now time.Time) (Key, error) {
 	return Key{Generation: generation, ID: auth.Hash(string(public))[:16], Private: private, Created: now}, nil
 }
 
-// keyring signs with the newest key and looks after the rotation. Several replicas may share one store.
+// keyring signs with the newest key that verifiers can know and looks after the rotation. Several replicas may share one store.
 type keyring struct {
 	store  Store
 	clock  clock.Clock
@@ -50,16 +51,16 @@ type keyring struct {
 	read time.Time
 }
 
-// sign returns the claims as a JWT under the newest key.
+// sign returns the claims as a JWT under the signing key.
 func (k *keyring) sign(ctx context.Context, c auth.Claims) (string, error) {
-	key, err := k.newest(ctx)
+	key, err := k.signing(ctx)
 	if err != nil {
 		return "", err
 	}
 	return c.Sign(key.Private, key.ID)
 }
 
-func (k *keyring) newest(ctx context.Context) (Key, error) {
+func (k *keyring) signing(ctx context.Context) (Key, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.clock.Now()
@@ -73,8 +74,19 @@ func (k *keyring) newest(ctx context.Context) (Key, error) {
 	if len(keys) == 0 {
 		return Key{}, errors.New("there is no signing key yet")
 	}
-	k.key, k.read = keys[0], now
+	k.key, k.read = signer(keys, now), now
 	return k.key, nil
+}
+
+// signer picks the key that signs at now from keys, newest first: the newest that has been published long enough,
+// or the oldest there is, which at the first start is the only one.
+func signer(keys []Key, now time.Time) Key {
+	for _, key := range keys {
+		if now.Sub(key.Created) >= keyLead {
+			return key
+		}
+	}
+	return keys[len(keys)-1]
 }
 
 // public returns what verifiers need to know of every key that may have signed something still alive.
@@ -118,9 +130,9 @@ func (k *keyring) rotate(ctx context.Context) error {
 			return err
 		}
 	}
-	// keys[i] stopped signing when keys[i-1] was made, or a cached minute later on another replica.
+	// keys[i] stopped signing keyLead after keys[i-1] was made, or a cached minute later on another replica.
 	for i := 1; i < len(keys); i++ {
-		if now.Sub(keys[i-1].Created) > auth.MaxJWT+keyCached+keySlack {
+		if now.Sub(keys[i-1].Created) > keyLead+keyCached+auth.MaxJWT+keySlack {
 			if err := k.store.DeleteKey(ctx, keys[i].ID); err != nil {
 				return err
 			}

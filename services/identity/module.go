@@ -91,6 +91,6 @@ func open(ctx context.Context, d module.Deps) (*module.Service, error) {
 
 // ready looks for a signing key, without which no service can be used.
 func (s *Service) ready(ctx context.Context) []module.Check {
-	_, err := s.keys.newest(ctx)
+	_, err := s.keys.signing(ctx)
 	return []module.Check{{Name: "signing key", Err: err}}
 }
