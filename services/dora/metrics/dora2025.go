@@ -26,7 +26,7 @@ func DORA2025() Profile {
 		LeadRule:   "commit_graph",
 		Rated:      finishedWithOutcome,
 		Link:       func(i *history.Incident) (string, string) { return i.Deployment, i.LinkedBy },
-		Failures:   func(d *history.Deployment, _ []*history.Incident) []history.Failure { return d.Failures },
+		Failures:   failures,
 		Recoveries: restored,
 	}
 }
@@ -71,6 +71,14 @@ func commitLead(d *history.Deployment, c *history.Change, pr *history.PullReques
 	reviewed := min(max(pr.FirstReviewAt, created), merged)
 	l.Pickup, l.Review = Span(reviewed-created), Span(merged-reviewed)
 	return l
+}
+
+// failures are those that history found.
+func failures(d *history.Deployment, _ []*history.Incident) []history.Failure {
+	if !d.Failed {
+		return nil
+	}
+	return d.Failures
 }
 
 // finishedWithOutcome counts deployments that reached users, or were meant to

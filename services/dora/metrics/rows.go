@@ -6,25 +6,25 @@ import "time"
 // commit in one service and environment, under devlake-2023 a merged pull
 // request.
 type Change struct {
-	Repo              string     `json:"repo" doc:"Repository"`
-	Number            *string    `json:"number" doc:"Number of its pull request"`
-	SHA               string     `json:"sha" doc:"The commit; of a pull request its merge commit"`
-	AuthorRef         *string    `json:"author_ref" doc:"Pseudonym of the author"`
-	Service           *string    `json:"service" doc:"Service that it reached, or waits for"`
-	Environment       *string    `json:"environment" doc:"Environment that it reached, or waits for"`
-	FirstCommitAt     *time.Time `json:"first_commit_at" doc:"When it was authored; for a pull request its earliest commit"`
-	CreatedAt         *time.Time `json:"created_at" doc:"When the pull request was opened"`
-	FirstReviewAt     *time.Time `json:"first_review_at" doc:"First act of review by someone other than the author"`
-	MergedAt          *time.Time `json:"merged_at" doc:"When the pull request was merged"`
-	DeployedAt        *time.Time `json:"deployed_at" doc:"When the deployment that first contained it had finished"`
-	DeploymentID      *string    `json:"deployment_id" doc:"That deployment's id at its source"`
-	Deployment        *string    `json:"deployment" doc:"That deployment's key: source/id"`
-	CodingSeconds     *float64   `json:"coding_seconds" doc:"First commit to pull request"`
-	PickupSeconds     *float64   `json:"pickup_seconds" doc:"Pull request to first review"`
-	ReviewSeconds     *float64   `json:"review_seconds" doc:"First review to merge; without review, pull request to merge"`
-	DeploySeconds     *float64   `json:"deploy_seconds" doc:"Merge to deployment"`
-	LeadTimeSeconds   *float64   `json:"lead_time_seconds" doc:"The profile's lead time"`
-	Reason            *string    `json:"reason" doc:"Why a value is null: the lead time's reason first, else that of the parts"`
+	Repo            string     `json:"repo" doc:"Repository"`
+	Number          *string    `json:"number" doc:"Number of its pull request"`
+	SHA             string     `json:"sha" doc:"The commit; of a pull request its merge commit"`
+	AuthorRef       *string    `json:"author_ref" doc:"Pseudonym of the author"`
+	Service         *string    `json:"service" doc:"Service that it reached, or waits for"`
+	Environment     *string    `json:"environment" doc:"Environment that it reached, or waits for"`
+	FirstCommitAt   *time.Time `json:"first_commit_at" doc:"When it was authored; for a pull request its earliest commit"`
+	CreatedAt       *time.Time `json:"created_at" doc:"When the pull request was opened"`
+	FirstReviewAt   *time.Time `json:"first_review_at" doc:"First act of review by someone other than the author"`
+	MergedAt        *time.Time `json:"merged_at" doc:"When the pull request was merged"`
+	DeployedAt      *time.Time `json:"deployed_at" doc:"When the deployment that first contained it had finished"`
+	DeploymentID    *string    `json:"deployment_id" doc:"That deployment's id at its source"`
+	Deployment      *string    `json:"deployment" doc:"That deployment's key: source/id"`
+	CodingSeconds   *float64   `json:"coding_seconds" doc:"First commit to pull request"`
+	PickupSeconds   *float64   `json:"pickup_seconds" doc:"Pull request to first review"`
+	ReviewSeconds   *float64   `json:"review_seconds" doc:"First review to merge; without review, pull request to merge"`
+	DeploySeconds   *float64   `json:"deploy_seconds" doc:"Merge to deployment"`
+	LeadTimeSeconds *float64   `json:"lead_time_seconds" doc:"The profile's lead time"`
+	Reason          *string    `json:"reason" doc:"Why a value is null: the lead time's reason first, else that of the parts"`
 }
 
 // Deployment is one deployment with what was derived about it.

@@ -1,0 +1,169 @@
+package metrics
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/history"
+)
+
+// Rules that evidence names beside those of history and of profiles.
+const (
+	RuleSuccessful = "successful_production_deployment"
+	RuleFinished   = "finished_production_deployment"
+	RuleUnplanned  = "unplanned"
+)
+
+// Evidence lists the rows behind one number of [Compute] for the same query:
+// each with what it contributed, or why it contributed nothing. The order is
+// that of [Deployments] and [Changes]; Offset and Newest of the list apply. Its
+// errors are *event.FieldError.
+func Evidence(v *View, q Query, p Profile, name string, l List) (Rows[EvidenceRow], error) {
+	if !slices.Contains(Names(), name) {
+		return nil, event.Fault("metric", "%q is not one of %s", name, strings.Join(Names(), ", "))
+	}
+	s, err := v.resolve(q)
+	if err != nil {
+		return nil, err
+	}
+	if v.AsOf.Before(s.window.to) {
+		s.window.to = v.AsOf
+	}
+	// From here on both ends bound the rows, whoever gave them.
+	s.fromGiven, s.toGiven = true, true
+	x := v.index(p)
+	rows := func(yield func(EvidenceRow) bool) {
+		skip := l.Offset
+		give := func(r EvidenceRow) bool { r.Metric = name; return yield(r) }
+		if !s.window.from.Before(s.window.to) {
+			return
+		}
+		switch {
+		case name == ChangeLeadTime && p.Unit == UnitPullRequest:
+			x.requestEvidence(v, s, l, give)
+		case name == ChangeLeadTime:
+			x.commitEvidence(v, s, l, skip, give)
+		case name == RecoveryTime:
+			x.recoveryEvidence(v, s, l, skip, give)
+		default:
+			for d := range v.inScope(s, l) {
+				if d.FinishedAt == 0 {
+					continue
+				}
+				if skip > 0 {
+					skip--
+					continue
+				}
+				if !give(x.countEvidence(d, name)) {
+					return
+				}
+			}
+		}
+	}
+	return rows, nil
+}
+
+// countEvidence is what a deployment contributed to a count or a ratio.
+func (x *index) countEvidence(d *history.Deployment, name string) EvidenceRow {
+	r := EvidenceRow{Kind: "deployment", Unit: "count", Deployment: ptr(x.deployment(d))}
+	reason := x.profile.Rated(d)
+	if name == DeploymentFrequency {
+		reason = successful(d)
+	}
+	if reason != "" {
+		r.Reason = text(reason)
+		return r
+	}
+	switch {
+	case name == DeploymentFrequency:
+		r.Value, r.Rule = ptr(1.0), text(RuleSuccessful)
+	case name == ChangeFailRate && r.Deployment.Failed:
+		f := r.Deployment.Failures[0]
+		r.Value, r.Rule, r.Ref = ptr(1.0), text(f.Rule), f.Ref
+	case name == ReworkRate && d.Unplanned:
+		r.Value, r.Rule = ptr(1.0), text(RuleUnplanned)
+	default:
+		r.Value, r.Rule = ptr(0.0), text(RuleFinished)
+	}
+	return r
+}
+
+func (x *index) commitEvidence(v *View, s *scope, l List, skip int, give func(EvidenceRow) bool) {
+	for d := range v.inScope(s, l) {
+		if d.FinishedAt == 0 {
+			continue
+		}
+		if len(d.Changes) == 0 && d.Reason != "" && d.Outcome == event.OutcomeSuccess {
+			// It counts as one row whose changes are not known.
+			if skip > 0 {
+				skip--
+				continue
+			}
+			if !give(EvidenceRow{Kind: "deployment", Unit: UnitSeconds, Reason: text(d.Reason), Deployment: ptr(x.deployment(d))}) {
+				return
+			}
+			continue
+		}
+		if skip >= len(d.Changes) {
+			skip -= len(d.Changes)
+			continue
+		}
+		for c := range skipping(d.Changes, &skip, l.Newest) {
+			row, lead := x.deployed(d, c)
+			if !give(x.changeEvidence("change", row, lead)) {
+				return
+			}
+		}
+	}
+}
+
+func (x *index) changeEvidence(kind string, row Change, lead Lead) EvidenceRow {
+	r := EvidenceRow{Kind: kind, Unit: UnitSeconds, Value: row.LeadTimeSeconds, Change: &row}
+	if lead.Total == Unknown {
+		r.Reason = text(lead.Reason)
+	}
+	if row.Deployment != nil {
+		r.Rule, r.Ref = text(x.profile.LeadRule), row.Deployment
+	}
+	return r
+}
+
+func (x *index) requestEvidence(v *View, s *scope, l List, give func(EvidenceRow) bool) {
+	for row := range x.listRequests(v, s, l) {
+		lead := Lead{Total: Unknown}
+		if row.LeadTimeSeconds != nil {
+			lead.Total = 0
+		} else {
+			lead.Reason = *row.Reason
+		}
+		if !give(x.changeEvidence("pull_request", row, lead)) {
+			return
+		}
+	}
+}
+
+func (x *index) recoveryEvidence(v *View, s *scope, l List, skip int, give func(EvidenceRow) bool) {
+	from, to := s.window.micros()
+	for d := range v.inScope(s, l) {
+		if d.FinishedAt == 0 {
+			continue
+		}
+		for _, r := range x.profile.Recoveries(d, x.linked(d)) {
+			if skip > 0 {
+				skip--
+				continue
+			}
+			row := EvidenceRow{Kind: "deployment", Unit: UnitSeconds, Value: seconds(r.Span), Reason: text(r.Reason), Rule: text(r.Rule), Ref: text(r.Ref), Deployment: ptr(x.deployment(d))}
+			if r.Incident != nil {
+				row.Kind, row.Incident = "incident", ptr(v.incidentRow(x.profile, r.Incident))
+			}
+			if x.profile.RecoveredInWindow && r.Span != Unknown && (r.End < from || r.End >= to) {
+				row.Value, row.Reason = nil, text(ReasonResolvedElsewhen)
+			}
+			if !give(row) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,256 @@
+package metrics
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// confidence of every interval.
+const confidence = 0.95
+
+// wilson is the score interval of k successes out of n (Wilson 1927).
+func wilson(k, n int) [2]float64 {
+	z := distuv.UnitNormal.Quantile(1 - (1-confidence)/2)
+	p, m := float64(k)/float64(n), float64(n)
+	center := (p + z*z/(2*m)) / (1 + z*z/m)
+	half := z / (1 + z*z/m) * math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
+	lo, hi := max(0, center-half), min(1, center+half)
+	if k == 0 {
+		lo = 0
+	}
+	if k == n {
+		hi = 1
+	}
+	return [2]float64{lo, hi}
+}
+
+// garwood is the exact interval of a Poisson rate: k events in the exposure
+// (Garwood 1936).
+func garwood(k int, exposure float64) [2]float64 {
+	tail := (1 - confidence) / 2
+	lo := 0.0
+	if k > 0 {
+		lo = distuv.ChiSquared{K: 2 * float64(k)}.Quantile(tail) / 2
+	}
+	hi := distuv.ChiSquared{K: 2 * float64(k+1)}.Quantile(1-tail) / 2
+	return [2]float64{lo / exposure, hi / exposure}
+}
+
+// medianRanks are the ranks (from 0) of the order statistics that enclose the
+// median with the confidence: the innermost symmetric pair whose coverage,
+// under Binomial(n, 1/2), is no less. There is none for fewer than 6.
+func medianRanks(n int) (lo, hi int, ok bool) {
+	if n < 6 {
+		return 0, 0, false
+	}
+	b := distuv.Binomial{N: float64(n), P: 0.5}
+	// covers says whether ranks i and n-1-i still enclose enough: what lies
+	// outside is P(B <= i) on either side.
+	covers := func(i int) bool { return 2*b.CDF(float64(i)) <= 1-confidence }
+	lo, end := 0, n/2
+	for lo+1 < end {
+		if mid := (lo + end) / 2; covers(mid) {
+			lo = mid
+		} else {
+			end = mid
+		}
+	}
+	return lo, n - 1 - lo, true
+}
+
+// quantileRank is where a percentile lies among n sorted values: the rank below
+// and how far toward the next, in hundredths.
+func quantileRank(n, percent int) (rank, hundredths int) {
+	h := (n - 1) * percent
+	return h / 100, h % 100
+}
+
+// summary is the median, the 75th and 90th percentile and the median's interval
+// of a set of spans, in seconds.
+type summary struct {
+	n             int
+	p50, p75, p90 float64
+	interval      *[2]float64
+}
+
+// selector finds ranks in sets of spans. Its buffers are used again.
+type selector struct {
+	buf     []Span
+	ranks   []int
+	found   []Span
+	counts  []uint32
+	wanted  []bool
+	offsets []int
+}
+
+// summarize computes a summary; with onlyMedian nothing but the median.
+func (s *selector) summarize(sets [][]Span, kind Percentile, onlyMedian bool) summary {
+	out := summary{}
+	for _, set := range sets {
+		out.n += len(set)
+	}
+	if out.n == 0 {
+		return out
+	}
+	percents := []int{50, 75, 90}
+	if onlyMedian {
+		percents = percents[:1]
+	}
+	s.ranks = s.ranks[:0]
+	for _, p := range percents {
+		r, part := quantileRank(out.n, p)
+		s.ranks = append(s.ranks, r)
+		if kind == Continuous && part > 0 {
+			s.ranks = append(s.ranks, r+1)
+		}
+	}
+	lo, hi, ok := medianRanks(out.n)
+	if ok && !onlyMedian {
+		s.ranks = append(s.ranks, lo, hi)
+	}
+	slices.Sort(s.ranks)
+	s.ranks = slices.Compact(s.ranks)
+	s.find(sets, out.n)
+	at := func(rank int) float64 {
+		i, _ := slices.BinarySearch(s.ranks, rank)
+		return float64(s.found[i]) / 1e6
+	}
+	quantile := func(percent int) float64 {
+		r, part := quantileRank(out.n, percent)
+		if kind == Continuous && part > 0 {
+			a, b := at(r), at(r+1)
+			return a + (b-a)*float64(part)/100
+		}
+		return at(r)
+	}
+	out.p50 = quantile(50)
+	if !onlyMedian {
+		out.p75, out.p90 = quantile(75), quantile(90)
+		if ok {
+			out.interval = &[2]float64{at(lo), at(hi)}
+		}
+	}
+	return out
+}
+
+// few is up to how many values are looked at one by one.
+const few = 4096
+
+// find puts the values at s.ranks (sorted, from 0) into s.found. For many
+// values it counts them by magnitude first, and then looks only at those of the
+// magnitudes in which the ranks lie: two passes without moving anything.
+func (s *selector) find(sets [][]Span, n int) {
+	s.buf = s.buf[:0]
+	s.offsets = append(s.offsets[:0], s.ranks...)
+	if n <= few {
+		for _, set := range sets {
+			s.buf = append(s.buf, set...)
+		}
+	} else {
+		s.gather(sets)
+	}
+	nth(s.buf, 0, s.offsets)
+	s.found = s.found[:0]
+	for _, r := range s.offsets {
+		s.found = append(s.found, s.buf[r])
+	}
+}
+
+// gather copies the values of the magnitudes that hold a rank, and turns the
+// ranks into those among the copied.
+func (s *selector) gather(sets [][]Span) {
+	if s.counts == nil {
+		s.counts, s.wanted = make([]uint32, magnitudes), make([]bool, magnitudes)
+	}
+	clear(s.counts)
+	clear(s.wanted)
+	counts, wanted := (*[magnitudes]uint32)(s.counts), (*[magnitudes]bool)(s.wanted)
+	for _, set := range sets {
+		for _, v := range set {
+			counts[magnitude(v)]++
+		}
+	}
+	before, kept, next := 0, 0, 0
+	for m := range counts {
+		c := int(counts[m])
+		for next < len(s.ranks) && s.ranks[next] < before+c {
+			wanted[m] = true
+			s.offsets[next] = s.ranks[next] - before + kept
+			next++
+		}
+		before += c
+		if wanted[m] {
+			kept += c
+		}
+	}
+	for _, set := range sets {
+		for _, v := range set {
+			if wanted[magnitude(v)] {
+				s.buf = append(s.buf, v)
+			}
+		}
+	}
+}
+
+// magnitudes is the number of magnitudes, a power of two.
+const magnitudes = 8192
+
+// magnitude puts spans into classes that keep their order: exponent and seven
+// bits of mantissa. All below zero share the first.
+func magnitude(v Span) int {
+	if v < 256 {
+		return int(max(v, 0))
+	}
+	e := bits.Len64(uint64(v)) - 1 // at least 8
+	return ((e-6)<<7 | int(v>>(e-7))&127) & (magnitudes - 1)
+}
+
+// nth moves the values so that at each of the ranks (sorted, counted from
+// base) stands what would stand there after sorting.
+func nth(v []Span, base int, ranks []int) {
+	for len(ranks) > 0 && len(v) > 1 {
+		if len(v) <= 24 {
+			slices.Sort(v)
+			return
+		}
+		p := pivot(v)
+		i, j := 0, len(v)-1
+		for i <= j {
+			for v[i] < p {
+				i++
+			}
+			for v[j] > p {
+				j--
+			}
+			if i <= j {
+				v[i], v[j] = v[j], v[i]
+				i++
+				j--
+			}
+		}
+		// v[:j+1] <= p, v[i:] >= p, and what lies between equals p.
+		left, _ := slices.BinarySearch(ranks, base+j+1)
+		right, _ := slices.BinarySearch(ranks, base+i)
+		nth(v[:j+1], base, ranks[:left])
+		v, base, ranks = v[i:], base+i, ranks[right:]
+	}
+}
+
+// pivot is the median of three medians of three.
+func pivot(v []Span) Span {
+	n := len(v)
+	m := func(a, b, c Span) Span { return max(min(a, b), min(max(a, b), c)) }
+	return m(m(v[0], v[n/8], v[n/4]), m(v[3*n/8], v[n/2], v[5*n/8]), m(v[3*n/4], v[7*n/8], v[n-1]))
+}
+
+// lowerMedian is the lower median of small counts.
+func lowerMedian(v []int) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	slices.Sort(v)
+	return float64(v[(len(v)-1)/2])
+}
