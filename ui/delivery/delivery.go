@@ -20,7 +20,7 @@ type Reader interface {
 	Incidents(ctx context.Context, q Query, page Page) (List[Incident], error)
 	Evidence(ctx context.Context, metric string, q Query, page Page) (Evidence, error)
 	DeploymentEvidence(ctx context.Context, project, key string) (DeploymentEvidence, error)
-	ChangeEvidence(ctx context.Context, project, sha string) (ChangeEvidence, error)
+	ChangeEvidence(ctx context.Context, q Query, sha string) (ChangeEvidence, error)
 	IncidentEvidence(ctx context.Context, project, key string) (IncidentEvidence, error)
 	Quarantine(ctx context.Context, page Page) (List[Quarantined], error)
 	QuarantineEntry(ctx context.Context, id string) (Quarantined, error)

@@ -127,7 +127,7 @@ func icon(name string) templ.Component {
 	})
 }
 
-// glyph is the shape of a deployment on the timeline and in tables; see kindShape.
+// glyph is the shape of a deployment on the timeline and in tables; see KindShape.
 func glyph(shape string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -233,7 +233,13 @@ func (t Trend) evidence(m chart.Mark) string {
 // EvidencePath is the page that opens a metric's number.
 func EvidencePath(s scope.Scope, metric string) string { return s.Path("metrics", metric) }
 
-func (t Trend) barY(m chart.Mark) float64 { return math.Min(m.Y, 100) }
+// height is that of the plot in pixels, without its labels.
+func (t Trend) height() string {
+	if t.Tall {
+		return "210"
+	}
+	return "158"
+}
 
 func intervalText(m delivery.Metric) string {
 	if m.Low == nil || m.High == nil {

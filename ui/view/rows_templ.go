@@ -228,7 +228,7 @@ func kindCell(d delivery.Deployment) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = glyphIcon(kindShape(d)).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = glyphIcon(KindShape(d)).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -674,7 +674,7 @@ func changeReasons(c delivery.Change) string {
 			if out != "" {
 				out += " "
 			}
-			out += sentence(s)
+			out += reasonText(s)
 		}
 	}
 	add(c.Reason)

@@ -2,6 +2,7 @@ package view
 
 import (
 	"strings"
+	"time"
 
 	"github.com/fawkes-idp/fawkes/ui/chart"
 	"github.com/fawkes-idp/fawkes/ui/delivery"
@@ -18,8 +19,8 @@ func shapes() []shape {
 	}
 }
 
-// kindShape chooses the sign of a deployment: a failure is shown before anything else, then what made it unusual.
-func kindShape(d delivery.Deployment) string {
+// KindShape chooses the sign of a deployment: a failure is shown before anything else, then what made it unusual.
+func KindShape(d delivery.Deployment) string {
 	switch {
 	case d.Failed || (d.Outcome != "" && d.Outcome != "success"):
 		return "failed"
@@ -150,4 +151,18 @@ func repoName(repo string) string {
 		parts = parts[len(parts)-2:]
 	}
 	return strings.Join(parts, "/")
+}
+
+// DeploymentTitle says a deployment in one line, for the dot that stands for it.
+func DeploymentTitle(d delivery.Deployment, at time.Time) string {
+	s := d.Service + " to " + d.Environment + ", " + units.Moment(at)
+	for _, k := range shapes() {
+		if k.Shape == KindShape(d) {
+			s += " · " + k.Label
+		}
+	}
+	if d.Changes > 0 {
+		s += " · " + units.Plural(d.Changes, "change", "changes")
+	}
+	return s
 }

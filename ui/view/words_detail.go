@@ -3,7 +3,6 @@ package view
 import (
 	"net/url"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/fawkes-idp/fawkes/ui/delivery"
@@ -21,7 +20,7 @@ func failureReason(code string) string {
 	case "incident":
 		return "it caused an incident"
 	}
-	return strings.ReplaceAll(code, "_", " ")
+	return ruleText(code)
 }
 
 func linkedByMeaning(by string) string {
@@ -61,7 +60,7 @@ type reasonCount struct {
 func sortedReasons(reasons map[string]int) []reasonCount {
 	out := make([]reasonCount, 0, len(reasons))
 	for r, n := range reasons {
-		out = append(out, reasonCount{strings.ReplaceAll(r, "_", " "), n})
+		out = append(out, reasonCount{reasonText(r), n})
 	}
 	sort.Slice(out, func(i, j int) bool {
 		if out[i].Count != out[j].Count {
