@@ -13,10 +13,7 @@
 // line), validates every field, and packs bodies for the log.
 package event
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // Type names what an event is about.
 type Type string
@@ -280,36 +277,4 @@ func Service(b Body) string {
 		return b.Service.V
 	}
 	return ""
-}
-
-// RepoKey is the identity of a repository: host and path, without scheme,
-// user, port of the scheme, trailing slash or ".git". The spellings that git
-// accepts for one repository ("https://h/o/r.git", "git@h:o/r",
-// "ssh://git@h/o/r") share a key. A host is folded to lower case, a path is
-// not.
-func RepoKey(url string) string {
-	s := strings.TrimSpace(url)
-	if i := strings.Index(s, "://"); i >= 0 {
-		s = s[i+3:]
-		if j := strings.IndexByte(s, '/'); j >= 0 {
-			host := s[:j]
-			host = host[strings.LastIndexByte(host, '@')+1:]
-			host = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(host, ":443"), ":80"), ":22")
-			s = strings.ToLower(host) + s[j:]
-		}
-	} else if i := strings.IndexByte(s, ':'); i > 0 && !strings.Contains(s[:i], "/") {
-		// scp-like: user@host:path
-		host := s[:i]
-		host = host[strings.LastIndexByte(host, '@')+1:]
-		s = strings.ToLower(host) + "/" + strings.TrimPrefix(s[i+1:], "/")
-	}
-	s = strings.TrimRight(s, "/")
-	s = strings.TrimSuffix(s, ".git")
-	return strings.TrimRight(s, "/")
-}
-
-// RepoName is the last element of a repository's key: a readable name for it.
-func RepoName(url string) string {
-	k := RepoKey(url)
-	return k[strings.LastIndexByte(k, '/')+1:]
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Key identifies a report in the log: two deliveries with one key are one.
@@ -46,7 +45,7 @@ func KeyOf(e Event, n int, packed []byte) Key {
 // people too. The text form is canonical: equal bodies give equal bytes.
 func Pack(b Body) ([]byte, error) {
 	if c, ok := b.(*Commit); ok {
-		return packCommit(c), nil
+		return packCommit(c)
 	}
 	out, err := json.Marshal(b)
 	if err != nil {
@@ -100,8 +99,9 @@ const (
 
 // packCommit lays a commit out as: flags, repo, sha, parents, author, authored
 // and committed (zig-zag, the second relative to the first), paths. Text is
-// length-prefixed; hashes are raw bytes.
-func packCommit(c *Commit) []byte {
+// length-prefixed; hashes are raw bytes. An author or a time of null is as good
+// as an absent one: a commit never loses them.
+func packCommit(c *Commit) ([]byte, error) {
 	out := make([]byte, 0, 96+len(c.Repo))
 	var f byte
 	set := func(on bool, bit byte) {
@@ -118,11 +118,16 @@ func packCommit(c *Commit) []byte {
 	set(c.Paths.Present && !c.Paths.Known, nullPaths)
 	out = append(out, f)
 	out = putText(out, c.Repo)
-	out = putSHA(out, c.SHA)
+	out, err := putSHA(out, c.SHA)
+	if err != nil {
+		return nil, err
+	}
 	if c.Parents.Known {
 		out = binary.AppendUvarint(out, uint64(len(c.Parents.V)))
 		for _, p := range c.Parents.V {
-			out = putSHA(out, p)
+			if out, err = putSHA(out, p); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if c.Author.Known {
@@ -140,7 +145,7 @@ func packCommit(c *Commit) []byte {
 			out = putText(out, p)
 		}
 	}
-	return out
+	return out, nil
 }
 
 func putText(out []byte, s string) []byte {
@@ -148,17 +153,15 @@ func putText(out []byte, s string) []byte {
 }
 
 // putSHA writes the length in digits and then the digits two a byte.
-func putSHA(out []byte, s string) []byte {
+func putSHA(out []byte, s string) ([]byte, error) {
+	if err := sha("sha", s); err != nil {
+		return nil, fmt.Errorf("event: pack commit: %w", err)
+	}
 	out = append(out, byte(len(s)))
-	s = strings.ToLower(s)
 	if len(s)%2 == 1 {
 		s += "0"
 	}
-	out, err := hex.AppendDecode(out, []byte(s))
-	if err != nil {
-		panic("event: commit packed before it was validated: " + err.Error())
-	}
-	return out
+	return hex.AppendDecode(out, []byte(s))
 }
 
 // Hash is a commit's hash as it stands in the log.
@@ -234,7 +237,7 @@ func (r *reader) hash() Hash {
 	if r.err != nil {
 		return Hash{}
 	}
-	return Hash{Raw: r.take(uint64(n[0]+1) / 2), Digits: int(n[0])}
+	return Hash{Raw: r.take((uint64(n[0]) + 1) / 2), Digits: int(n[0])}
 }
 
 // Unpack reads a packed commit.
@@ -266,6 +269,9 @@ func (p *PackedCommit) Unpack(data []byte) error {
 		for n := r.uvarint(); n > 0 && r.err == nil; n-- {
 			p.Paths = append(p.Paths, r.take(r.uvarint()))
 		}
+	}
+	if r.err == nil && len(r.b) > 0 {
+		return errors.New("event: unpack commit: bytes are left over")
 	}
 	return r.err
 }

@@ -36,10 +36,14 @@ func (t Time) Std() time.Time {
 
 // MarshalJSON writes RFC 3339 in UTC, or null for 0.
 func (t Time) MarshalJSON() ([]byte, error) {
+	return t.append(make([]byte, 0, 32)), nil
+}
+
+func (t Time) append(out []byte) []byte {
 	if t == 0 {
-		return []byte("null"), nil
+		return append(out, "null"...)
 	}
-	return t.Std().AppendFormat(append(make([]byte, 0, 32), '"'), `2006-01-02T15:04:05.999999Z07:00"`), nil
+	return append(t.Std().AppendFormat(append(out, '"'), time.RFC3339Nano), '"')
 }
 
 // UnmarshalJSON reads RFC 3339 and refuses times before 1970 or after 2200.
