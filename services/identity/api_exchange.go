@@ -24,15 +24,18 @@ type exchangeForm struct {
 	RawBody     []byte `contentType:"application/x-www-form-urlencoded"`
 }
 
+// issuedToken is the answer of RFC 8693, section 2.2.1.
+type issuedToken struct {
+	AccessToken string `json:"access_token" doc:"A JWT (EdDSA), good only at the audience."`
+	IssuedType  string `json:"issued_token_type" example:"urn:ietf:params:oauth:token-type:jwt"`
+	TokenType   string `json:"token_type" example:"Bearer"`
+	ExpiresIn   int64  `json:"expires_in" doc:"Seconds."`
+	Scope       string `json:"scope" doc:"What it may do, separated by spaces."`
+}
+
 type exchangeAnswer struct {
 	CacheControl string `header:"Cache-Control"`
-	Body         struct {
-		AccessToken string `json:"access_token" doc:"A JWT (EdDSA), good only at the audience."`
-		IssuedType  string `json:"issued_token_type" example:"urn:ietf:params:oauth:token-type:jwt"`
-		TokenType   string `json:"token_type" example:"Bearer"`
-		ExpiresIn   int64  `json:"expires_in" doc:"Seconds."`
-		Scope       string `json:"scope" doc:"What it may do, separated by spaces."`
-	}
+	Body         issuedToken
 }
 
 func newExchangeAnswer(text string, c auth.Claims, life time.Duration) *exchangeAnswer {
@@ -52,11 +55,13 @@ type jwk struct {
 	X   string `json:"x" doc:"The public key, base64url."`
 }
 
+type keySet struct {
+	Keys []jwk `json:"keys" nullable:"false"`
+}
+
 type keysAnswer struct {
 	CacheControl string `header:"Cache-Control"`
-	Body         struct {
-		Keys []jwk `json:"keys" nullable:"false"`
-	}
+	Body         keySet
 }
 
 func (s *Service) registerExchange(api huma.API) {

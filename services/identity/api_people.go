@@ -12,8 +12,8 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 )
 
-// wirePerson is a person in the API.
-type wirePerson struct {
+// personInfo is a person in the API.
+type personInfo struct {
 	ID       string     `json:"id" doc:"Stable id." example:"owner"`
 	Name     string     `json:"name" example:"Ada Lovelace"`
 	Role     string     `json:"role" enum:"admin,developer,viewer"`
@@ -22,50 +22,51 @@ type wirePerson struct {
 	Disabled *time.Time `json:"disabled_at" doc:"Null while the person is active."`
 }
 
-func toWirePerson(p Person) wirePerson {
-	return wirePerson{p.ID, p.Name, string(p.Role), orEmpty(p.Teams), p.Created, moment(p.Disabled)}
+func toPersonInfo(p Person) personInfo {
+	return personInfo{p.ID, p.Name, string(p.Role), orEmpty(p.Teams), p.Created, moment(p.Disabled)}
 }
 
-type personAnswer struct{ Body wirePerson }
+type personAnswer struct{ Body personInfo }
 
-type peopleAnswer struct {
-	Body struct {
-		Items      []wirePerson `json:"items" nullable:"false"`
-		NextCursor string       `json:"next_cursor,omitempty"`
-	}
+type personList struct {
+	Items      []personInfo `json:"items" nullable:"false"`
+	NextCursor string       `json:"next_cursor,omitempty" doc:"Absent on the last page."`
 }
+
+type peopleAnswer struct{ Body personList }
 
 type newPerson struct {
-	Body struct {
-		Name  string   `json:"name" doc:"What the person is called." minLength:"1" maxLength:"100"`
-		Role  string   `json:"role" enum:"admin,developer,viewer" doc:"viewer reads; developer also sends events; admin may do everything."`
-		Teams []string `json:"teams,omitempty" maxItems:"100" doc:"The teams the person belongs to."`
-	}
+	Name  string   `json:"name" doc:"What the person is called." minLength:"1" maxLength:"100"`
+	Role  string   `json:"role" enum:"admin,developer,viewer" doc:"viewer reads; developer also sends events; admin may do everything."`
+	Teams []string `json:"teams,omitempty" maxItems:"100" nullable:"false" doc:"The teams the person belongs to."`
 }
 
 type personChange struct {
-	ID   string `path:"id" maxLength:"64" pattern:"^[a-z0-9-]+$" doc:"The id, as lists show it."`
-	Body struct {
-		Name     *string   `json:"name,omitempty" minLength:"1" maxLength:"100"`
-		Role     *string   `json:"role,omitempty" enum:"admin,developer,viewer"`
-		Teams    *[]string `json:"teams,omitempty" maxItems:"100"`
-		Disabled *bool     `json:"disabled,omitempty" doc:"A disabled person can neither sign in nor use a session or a token."`
-	}
+	Name     *string   `json:"name,omitempty" minLength:"1" maxLength:"100"`
+	Role     *string   `json:"role,omitempty" enum:"admin,developer,viewer"`
+	Teams    *[]string `json:"teams,omitempty" maxItems:"100"`
+	Disabled *bool     `json:"disabled,omitempty" doc:"A disabled person can neither sign in nor use a session or a token."`
 }
 
-type meAnswer struct {
-	Body struct {
-		Subject string     `json:"subject" doc:"The person's id, or the workload's name."`
-		Name    string     `json:"name,omitempty"`
-		Kind    string     `json:"kind" enum:"person,token,workload"`
-		Roles   []string   `json:"roles" nullable:"false"`
-		Scopes  []string   `json:"scopes" nullable:"false" doc:"\"*\" is everything, \"*:read\" the read scope of every service."`
-		Teams   []string   `json:"teams" nullable:"false"`
-		Project []string   `json:"projects" nullable:"false" doc:"When not empty, the only projects the caller may touch."`
-		TokenID string     `json:"token_id,omitempty" doc:"The session's or the token's id."`
-		Expires *time.Time `json:"expires_at"`
-	}
+type changeRequest struct {
+	ID   string `path:"id" maxLength:"64" pattern:"^[a-z0-9-]+$" doc:"The id, as lists show it."`
+	Body personChange
 }
+
+// callerInfo is the caller as the caller may see themselves.
+type callerInfo struct {
+	Subject string     `json:"subject" doc:"The person's id, or the workload's name."`
+	Name    string     `json:"name,omitempty"`
+	Kind    string     `json:"kind" enum:"person,token,workload"`
+	Roles   []string   `json:"roles" nullable:"false"`
+	Scopes  []string   `json:"scopes" nullable:"false" doc:"\"*\" is everything, \"*:read\" the read scope of every service."`
+	Teams   []string   `json:"teams" nullable:"false"`
+	Project []string   `json:"projects" nullable:"false" doc:"When not empty, the only projects the caller may touch."`
+	TokenID string     `json:"token_id,omitempty" doc:"The session's or the token's id."`
+	Expires *time.Time `json:"expires_at" doc:"When the proof of identity ends, not the session or the token."`
+}
+
+type meAnswer struct{ Body callerInfo }
 
 func (s *Service) registerPeople(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/me", "get-me", "people", "Who the caller is and what they may do",
@@ -105,11 +106,11 @@ func (s *Service) listPeople(ctx context.Context, in *listing) (*peopleAnswer, e
 	}
 	a := &peopleAnswer{}
 	people, a.Body.NextCursor = paged(*in, people, func(p Person) Position { return Position{sqlstore.Micros(p.Created), p.ID} })
-	a.Body.Items = each(people, toWirePerson)
+	a.Body.Items = each(people, toPersonInfo)
 	return a, nil
 }
 
-func (s *Service) addPerson(ctx context.Context, in *newPerson) (*personAnswer, error) {
+func (s *Service) addPerson(ctx context.Context, in *struct{ Body newPerson }) (*personAnswer, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -121,10 +122,10 @@ func (s *Service) addPerson(ctx context.Context, in *newPerson) (*personAnswer, 
 	if err := s.store.AddPerson(ctx, p, by(who, p.Created, ActionPersonAdded, p.ID, fmt.Sprintf("%s, %s", p.Name, p.Role))); err != nil {
 		return nil, err
 	}
-	return &personAnswer{toWirePerson(p)}, nil
+	return &personAnswer{toPersonInfo(p)}, nil
 }
 
-func (s *Service) changePerson(ctx context.Context, in *personChange) (*personAnswer, error) {
+func (s *Service) changePerson(ctx context.Context, in *changeRequest) (*personAnswer, error) {
 	who, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -152,11 +153,11 @@ func (s *Service) changePerson(ctx context.Context, in *personChange) (*personAn
 	if err != nil {
 		return nil, answer(err, "person", in.ID)
 	}
-	return &personAnswer{toWirePerson(p)}, nil
+	return &personAnswer{toPersonInfo(p)}, nil
 }
 
 // describe tells the audit log what a change asked for.
-func describe(in *personChange) string {
+func describe(in *changeRequest) string {
 	text := ""
 	if in.Body.Role != nil {
 		text += " role " + *in.Body.Role
@@ -173,7 +174,7 @@ func describe(in *personChange) string {
 	return "asked for" + text
 }
 
-type wireEntry struct {
+type auditInfo struct {
 	Seq    int64     `json:"seq"`
 	At     time.Time `json:"at"`
 	Actor  string    `json:"actor" doc:"A person's id, a workload's name, or system."`
@@ -183,12 +184,12 @@ type wireEntry struct {
 	Detail string    `json:"detail,omitempty"`
 }
 
-type auditAnswer struct {
-	Body struct {
-		Items      []wireEntry `json:"items" nullable:"false"`
-		NextCursor string      `json:"next_cursor,omitempty"`
-	}
+type auditList struct {
+	Items      []auditInfo `json:"items" nullable:"false"`
+	NextCursor string      `json:"next_cursor,omitempty" doc:"Absent on the last page."`
 }
+
+type auditAnswer struct{ Body auditList }
 
 func (s *Service) listAudit(ctx context.Context, in *listing) (*auditAnswer, error) {
 	page, err := in.page()
@@ -201,7 +202,7 @@ func (s *Service) listAudit(ctx context.Context, in *listing) (*auditAnswer, err
 	}
 	a := &auditAnswer{}
 	entries, a.Body.NextCursor = paged(*in, entries, func(e Entry) Position { return Position{At: e.Seq} })
-	a.Body.Items = each(entries, func(e Entry) wireEntry { return wireEntry(e) })
+	a.Body.Items = each(entries, func(e Entry) auditInfo { return auditInfo(e) })
 	return a, nil
 }
 

@@ -11,22 +11,22 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 )
 
-type newLink struct {
-	Body struct {
-		Person string `json:"person,omitempty" maxLength:"64" doc:"Whom the link signs in; the caller when absent." example:"owner"`
-	}
+type newSigninLink struct {
+	Person string `json:"person,omitempty" maxLength:"64" doc:"Whom the link signs in; the caller when absent." example:"owner"`
+}
+
+type signinLink struct {
+	URL     string    `json:"url" doc:"Opening it once signs the person in." example:"http://127.0.0.1:8080/signin?code=fwc_…"`
+	Person  string    `json:"person"`
+	Expires time.Time `json:"expires_at"`
 }
 
 type linkAnswer struct {
 	CacheControl string `header:"Cache-Control"`
-	Body         struct {
-		URL     string    `json:"url" doc:"Opening it once signs the person in." example:"http://127.0.0.1:8080/signin?code=fwc_…"`
-		Person  string    `json:"person"`
-		Expires time.Time `json:"expires_at"`
-	}
+	Body         signinLink
 }
 
-type wireSession struct {
+type sessionInfo struct {
 	ID      string    `json:"id"`
 	Person  string    `json:"person"`
 	Agent   string    `json:"agent" doc:"The browser, as it calls itself."`
@@ -36,12 +36,12 @@ type wireSession struct {
 	Current bool      `json:"current" doc:"Whether the request came with this session."`
 }
 
-type sessionsAnswer struct {
-	Body struct {
-		Items      []wireSession `json:"items" nullable:"false"`
-		NextCursor string        `json:"next_cursor,omitempty"`
-	}
+type sessionList struct {
+	Items      []sessionInfo `json:"items" nullable:"false"`
+	NextCursor string        `json:"next_cursor,omitempty" doc:"Absent on the last page."`
 }
+
+type sessionsAnswer struct{ Body sessionList }
 
 func (s *Service) registerSignIn(api huma.API) {
 	link := operation(http.MethodPost, "/signin-links", "make-signin-link", "sign-in", "Make a one-time sign-in link, good for ten minutes",
@@ -54,7 +54,7 @@ func (s *Service) registerSignIn(api huma.API) {
 		auth.Needs(""), 401, 403, 404), s.endSession)
 }
 
-func (s *Service) makeLink(ctx context.Context, in *newLink) (*linkAnswer, error) {
+func (s *Service) makeLink(ctx context.Context, in *struct{ Body newSigninLink }) (*linkAnswer, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -90,8 +90,8 @@ func (s *Service) listSessions(ctx context.Context, in *listing) (*sessionsAnswe
 	}
 	a := &sessionsAnswer{}
 	sessions, a.Body.NextCursor = paged(*in, sessions, func(s Session) Position { return Position{sqlstore.Micros(s.Created), s.ID} })
-	a.Body.Items = each(sessions, func(s Session) wireSession {
-		return wireSession{s.ID, s.PersonID, s.Agent, s.Created, s.Seen, s.Expires, s.ID == p.TokenID}
+	a.Body.Items = each(sessions, func(s Session) sessionInfo {
+		return sessionInfo{s.ID, s.PersonID, s.Agent, s.Created, s.Seen, s.Expires, s.ID == p.TokenID}
 	})
 	return a, nil
 }

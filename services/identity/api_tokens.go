@@ -17,7 +17,7 @@ import (
 // defaultWorkloadLife is the life of a workload token that names none.
 const defaultWorkloadLife = 15 * time.Minute
 
-type wireToken struct {
+type tokenInfo struct {
 	ID       string     `json:"id"`
 	Name     string     `json:"name"`
 	Person   string     `json:"person" doc:"For whom the token acts."`
@@ -29,42 +29,40 @@ type wireToken struct {
 	Revoked  *time.Time `json:"revoked_at"`
 }
 
-func toWireToken(t Token) wireToken {
-	return wireToken{t.ID, t.Name, t.PersonID, orEmpty(t.Scopes), orEmpty(t.Projects), t.Created, t.Expires, moment(t.Used), moment(t.Revoked)}
+func toTokenInfo(t Token) tokenInfo {
+	return tokenInfo{t.ID, t.Name, t.PersonID, orEmpty(t.Scopes), orEmpty(t.Projects), t.Created, t.Expires, moment(t.Used), moment(t.Revoked)}
 }
 
-type tokensAnswer struct {
-	Body struct {
-		Items      []wireToken `json:"items" nullable:"false"`
-		NextCursor string      `json:"next_cursor,omitempty"`
-	}
+type tokenList struct {
+	Items      []tokenInfo `json:"items" nullable:"false"`
+	NextCursor string      `json:"next_cursor,omitempty" doc:"Absent on the last page."`
 }
+
+type tokensAnswer struct{ Body tokenList }
 
 type newToken struct {
-	Body struct {
-		Name     string   `json:"name" minLength:"1" maxLength:"100" doc:"What it is for, to recognise it again." example:"ci of shop"`
-		Scopes   []string `json:"scopes" minItems:"1" maxItems:"32" doc:"What it may do; never more than the caller may." example:"[\"dora:read\",\"dora:write\"]"`
-		Projects []string `json:"projects,omitempty" maxItems:"100" doc:"Limit it to these projects."`
-		Life     int64    `json:"expires_in,omitempty" minimum:"60" doc:"Seconds until it expires; the platform's default when absent."`
-	}
+	Name     string   `json:"name" minLength:"1" maxLength:"100" doc:"What it is for, to recognise it again." example:"ci of shop"`
+	Scopes   []string `json:"scopes" minItems:"1" maxItems:"32" nullable:"false" doc:"What it may do; never more than the caller may." example:"[\"dora:read\",\"dora:write\"]"`
+	Projects []string `json:"projects,omitempty" maxItems:"100" nullable:"false" doc:"Limit it to these projects."`
+	Life     int64    `json:"expires_in,omitempty" minimum:"60" doc:"Seconds until it expires; the platform's default when absent."`
+}
+
+type madeToken struct {
+	Token string    `json:"token" doc:"The token itself. It is shown here once and stored nowhere." example:"fwk_…"`
+	Info  tokenInfo `json:"info"`
 }
 
 type madeTokenAnswer struct {
 	CacheControl string `header:"Cache-Control"`
-	Body         struct {
-		wireToken
-		Token string `json:"token" doc:"The token itself. It is shown here once and stored nowhere." example:"fwk_…"`
-	}
+	Body         madeToken
 }
 
-type newWorkload struct {
-	Body struct {
-		Workload string   `json:"workload" maxLength:"63" doc:"The program's name: lower-case letters, digits and hyphens." example:"jenkins-agent"`
-		Audience string   `json:"audience" maxLength:"63" doc:"The one service that shall accept it." example:"dora"`
-		Scopes   []string `json:"scopes" minItems:"1" maxItems:"32" example:"[\"dora:write\"]"`
-		Projects []string `json:"projects,omitempty" maxItems:"100"`
-		Life     int64    `json:"expires_in,omitempty" minimum:"60" maximum:"3600" default:"900" doc:"Seconds."`
-	}
+type newWorkloadToken struct {
+	Workload string   `json:"workload" maxLength:"63" doc:"The program's name: lower-case letters, digits and hyphens." example:"jenkins-agent"`
+	Audience string   `json:"audience" maxLength:"63" doc:"The one service that shall accept it." example:"dora"`
+	Scopes   []string `json:"scopes" minItems:"1" maxItems:"32" nullable:"false" example:"[\"dora:write\"]"`
+	Projects []string `json:"projects,omitempty" maxItems:"100" nullable:"false"`
+	Life     int64    `json:"expires_in,omitempty" minimum:"60" maximum:"3600" default:"900" doc:"Seconds."`
 }
 
 func (s *Service) registerTokens(api huma.API) {
@@ -99,11 +97,11 @@ func (s *Service) listTokens(ctx context.Context, in *listing) (*tokensAnswer, e
 	}
 	a := &tokensAnswer{}
 	tokens, a.Body.NextCursor = paged(*in, tokens, func(t Token) Position { return Position{sqlstore.Micros(t.Created), t.ID} })
-	a.Body.Items = each(tokens, toWireToken)
+	a.Body.Items = each(tokens, toTokenInfo)
 	return a, nil
 }
 
-func (s *Service) makeToken(ctx context.Context, in *newToken) (*madeTokenAnswer, error) {
+func (s *Service) makeToken(ctx context.Context, in *struct{ Body newToken }) (*madeTokenAnswer, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -134,7 +132,7 @@ func (s *Service) makeToken(ctx context.Context, in *newToken) (*madeTokenAnswer
 		return nil, err
 	}
 	a := &madeTokenAnswer{CacheControl: "no-store"}
-	a.Body.wireToken, a.Body.Token = toWireToken(t), secret
+	a.Body.Info, a.Body.Token = toTokenInfo(t), secret
 	return a, nil
 }
 
@@ -150,18 +148,14 @@ func (s *Service) revokeToken(ctx context.Context, in *id) (*struct{}, error) {
 	return nil, answer(err, "token", in.ID)
 }
 
-func (s *Service) issueWorkload(ctx context.Context, in *newWorkload) (*exchangeAnswer, error) {
+func (s *Service) issueWorkload(ctx context.Context, in *struct{ Body newWorkloadToken }) (*exchangeAnswer, error) {
 	p, err := caller(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for field, name := range map[string]string{"workload": in.Body.Workload, "audience": in.Body.Audience} {
-		if !auth.ValidService(name) {
-			return nil, problem.New(problem.InvalidField, "%q cannot name a %s", name, field).
-				WithField(field).WithMend("use lower-case letters, digits and hyphens, at most 63, beginning with a letter")
-		}
-	}
-	if err := firstOf(checkScopes(in.Body.Scopes, p), checkProjects(in.Body.Projects, p)); err != nil {
+	if err := firstOf(
+		checkService("workload", in.Body.Workload), checkService("audience", in.Body.Audience),
+		checkScopes(in.Body.Scopes, p), checkProjects(in.Body.Projects, p)); err != nil {
 		return nil, err
 	}
 	now, life := s.clock.Now(), defaultWorkloadLife
@@ -182,6 +176,15 @@ func (s *Service) issueWorkload(ctx context.Context, in *newWorkload) (*exchange
 		return nil, err
 	}
 	return newExchangeAnswer(text, claims, life), nil
+}
+
+// checkService accepts the name of a program or a service.
+func checkService(field, name string) error {
+	if auth.ValidService(name) {
+		return nil
+	}
+	return problem.New(problem.InvalidField, "%q cannot name a %s", name, field).
+		WithField(field).WithMend("use lower-case letters, digits and hyphens, at most 63, beginning with a letter")
 }
 
 // firstOf returns the first error that is not nil.

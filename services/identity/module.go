@@ -66,7 +66,7 @@ func open(ctx context.Context, d module.Deps) (*module.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.register(api.Mux())
+	p.register(api)
 
 	queue, err := jobs.New(ctx, d.DB, jobs.Options{Logger: d.Log, Workers: 1})
 	if err != nil {

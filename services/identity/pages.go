@@ -10,7 +10,10 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
+	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 )
 
@@ -54,9 +57,32 @@ func newPages(s *Service) (*pages, error) {
 	}, nil
 }
 
-func (p *pages) register(mux *http.ServeMux) {
-	mux.HandleFunc("GET /signin", p.signIn)
-	mux.HandleFunc("POST /signout", p.signOut)
+func (p *pages) register(api *httpapi.API) {
+	api.Mux().HandleFunc("GET /signin", p.signIn)
+	api.Mux().HandleFunc("POST /signout", p.signOut)
+	html := func(text string) *huma.Response {
+		return &huma.Response{Description: text, Content: map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: huma.TypeString}}}}
+	}
+	doc := api.Huma().OpenAPI()
+	doc.AddOperation(&huma.Operation{
+		OperationID: "open-signin-link", Method: http.MethodGet, Path: "/signin", Tags: []string{"sign-in"}, Security: auth.Open(),
+		Summary: "Open a one-time sign-in link in a browser",
+		Parameters: []*huma.Param{{
+			Name: "code", In: "query", Schema: &huma.Schema{Type: huma.TypeString}, Description: "The code; without one the page says how to get a link.",
+		}},
+		Responses: map[string]*huma.Response{
+			"200": html("Signed in: the session's cookie is set, and the page goes on to the console."),
+			"410": html("The code was used, has expired or never was; the page says how to get a new link."),
+		},
+	})
+	doc.AddOperation(&huma.Operation{
+		OperationID: "sign-out", Method: http.MethodPost, Path: "/signout", Tags: []string{"sign-in"}, Security: auth.Open(),
+		Summary: "End the browser's session and go to the sign-in page",
+		Responses: map[string]*huma.Response{
+			"303": {Description: "Signed out: the cookie is removed."},
+			"403": {Description: "The request comes from another site's page."},
+		},
+	})
 }
 
 // signIn opens a sign-in link. Only a real visit uses the code up: HEAD and a browser's prefetch do not.

@@ -92,7 +92,8 @@ func column(t *testing.T, db *sqlstore.DB, query string) []string {
 func TestTokenExpiresAndTellsItsLastUse(t *testing.T) {
 	p := start(t)
 	a := p.want(p.call(p.bootstrap, http.MethodPost, api+"/tokens", `{"name":"short","scopes":["dora:read"],"expires_in":120}`), 201)
-	if a.body["last_used_at"] != nil || a.str("expires_at") != "2026-03-02T12:02:00Z" || a.Header.Get("Cache-Control") != "no-store" {
+	info := a.body["info"].(map[string]any)
+	if info["last_used_at"] != nil || info["expires_at"] != "2026-03-02T12:02:00Z" || a.Header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("a new token: %s", a.text)
 	}
 	p.clock.Advance(30 * time.Second)
