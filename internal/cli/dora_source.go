@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/spf13/cobra"
+)
+
+const sourcesPath = doraBase + "/sources"
+
+func newSourceCommand(g *globals) *cobra.Command {
+	cmd := &cobra.Command{Use: "source", Short: "List, add and remove what may send deliveries: webhooks and their secrets"}
+	cmd.AddCommand(newSourceListCommand(g), newSourceAddCommand(g), newSourceRemoveCommand(g))
+	return cmd
+}
+
+func newSourceListCommand(g *globals) *cobra.Command {
+	var project string
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List sources, without their secrets",
+		Args:  exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			q := url.Values{}
+			if project != "" {
+				q.Set("project", project)
+			}
+			return g.printList(cmd, sourcesPath, q, limit, []string{"id", "kind", "name", "project", "created_at"},
+				[]column{field("ID", "id"), field("KIND", "kind"), field("NAME", "name"), field("PROJECT", "project"), timeField("CREATED", "created_at")})
+		},
+	}
+	cmd.Flags().StringVarP(&project, "project", "p", "", "only this project")
+	addLimit(cmd, &limit)
+	addOutput(cmd, g, "table", "json", "csv")
+	return cmd
+}
+
+func newSourceAddCommand(g *globals) *cobra.Command {
+	var project, name string
+	cmd := &cobra.Command{
+		Use:     "add KIND",
+		Short:   "Add a source; its secret is shown once",
+		Example: "  fawkes dora source add github --name shop --project shop",
+		Args:    exactArgs("a kind: github, devlake"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := g.connect()
+			if err != nil {
+				return err
+			}
+			body := map[string]any{"kind": args[0]}
+			if name != "" {
+				body["name"] = name
+			}
+			if project != "" {
+				body["project"] = project
+			}
+			var raw []byte
+			if err := client.send(cmd.Context(), http.MethodPost, sourcesPath, nil, body, &raw); err != nil {
+				return err
+			}
+			if g.output == "json" {
+				return g.printRaw(raw)
+			}
+			return g.printFields(raw)
+		},
+	}
+	cmd.Flags().StringVarP(&project, "project", "p", "", "the project of its deliveries that name none")
+	cmd.Flags().StringVar(&name, "name", "", "a name to recognise it by")
+	addOutput(cmd, g, "text", "json")
+	return cmd
+}
+
+func newSourceRemoveCommand(g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "remove ID",
+		Short: "Remove a source: its deliveries are refused from now on, what it sent stays",
+		Args:  exactArgs("the source's id (`fawkes dora source list`)"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := g.connect()
+			if err != nil {
+				return err
+			}
+			if err := client.send(cmd.Context(), http.MethodDelete, sourcesPath+"/"+url.PathEscape(args[0]), nil, nil, nil); err != nil {
+				return err
+			}
+			if g.output == "json" {
+				return g.printJSON(map[string]any{"removed": args[0]})
+			}
+			_, err = fmt.Fprintf(g.Out, "removed %s\n", args[0])
+			return err
+		},
+	}
+	addOutput(cmd, g, "text", "json")
+	return cmd
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// printFields writes a JSON object for a person: a field a line in the server's order, what is
+// nested indented below its name.
+func (g *globals) printFields(raw []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var out bytes.Buffer
+	if err := writeValue(&out, decoder, 0, ""); err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	_, err := g.Out.Write(out.Bytes())
+	return err
+}
+
+// writeValue reads one value and writes it under its name.
+func writeValue(out io.Writer, decoder *json.Decoder, depth int, name string) error {
+	token, err := decoder.Token()
+	if err != nil {
+		return err
+	}
+	indent := strings.Repeat("  ", depth)
+	label := indent
+	if name != "" {
+		label = indent + strings.ReplaceAll(name, "_", " ") + ":"
+	}
+	switch v := token.(type) {
+	case json.Delim:
+		inner := depth
+		if name != "" {
+			inner++
+			end := ""
+			if !decoder.More() {
+				end = " –"
+			}
+			fmt.Fprintln(out, label+end)
+		}
+		for n := 1; decoder.More(); n++ {
+			key := fmt.Sprintf("%d", n)
+			if v == '{' {
+				token, err := decoder.Token()
+				if err != nil {
+					return err
+				}
+				key, _ = token.(string)
+			}
+			if err := writeValue(out, decoder, inner, key); err != nil {
+				return err
+			}
+		}
+		_, err := decoder.Token() // the closing bracket
+		return err
+	default:
+		text := plainText(v)
+		if n, ok := number(v); ok && strings.HasSuffix(name, "_seconds") {
+			text = humanSeconds(n)
+		}
+		_, err := fmt.Fprintln(out, strings.TrimRight(label+" "+printable(orDash(text)), " "))
+		return err
+	}
+}
