@@ -1,7 +1,6 @@
 package history
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -126,9 +125,8 @@ func (g *dag) parents(n int32, f func(int32)) {
 }
 
 // add merges one report of a commit. A commit is named by its content, so
-// honest reports differ only in how much they tell: for times and author a
-// report that knows the parents wins (git itself wrote it), then the greater;
-// for parents and paths the one that lists more.
+// honest reports differ only in how much they tell: they merge field by field,
+// and of two lists of parents the longer is believed.
 func (g *dag) add(c *event.PackedCommit, author AuthorRef, touched uint64) bool {
 	h := g.hashKey(c.SHA)
 	n, existed := g.ids[h]
@@ -162,25 +160,17 @@ func (g *dag) add(c *event.PackedCommit, author AuthorRef, touched uint64) bool 
 	return changed
 }
 
+// mergeTimes merges times and author field by field: the earlier of two
+// authored times (a host that knows only the committed time reports that one),
+// the later of two committed ones, the greater of two authors.
 func (g *dag) mergeTimes(n int32, c *event.PackedCommit, author AuthorRef) bool {
-	authored, committed := c.AuthoredAt, c.CommittedAt
-	f := g.flags[n]
-	if f&present != 0 {
-		switch knows := c.KnowsParents(); {
-		case knows && f&parentsKnown == 0: // git's own word wins
-		case !knows && f&parentsKnown != 0:
-			return false
-		case compareTimes(committed, authored, author, g.committed[n], g.authored[n], g.author[n]) <= 0:
-			return false
-		}
+	was := [...]int64{int64(g.authored[n]), int64(g.committed[n]), int64(g.author[n])}
+	if t := c.AuthoredAt; t != 0 && (g.authored[n] == 0 || t < g.authored[n]) {
+		g.authored[n] = t
 	}
-	changed := g.authored[n] != authored || g.committed[n] != committed || g.author[n] != author
-	g.authored[n], g.committed[n], g.author[n] = authored, committed, author
-	return changed
-}
-
-func compareTimes(c1, a1 Time, r1 AuthorRef, c2, a2 Time, r2 AuthorRef) int {
-	return cmp.Or(cmp.Compare(c1, c2), cmp.Compare(a1, a2), cmp.Compare(r1, r2))
+	g.committed[n] = max(g.committed[n], c.CommittedAt)
+	g.author[n] = max(g.author[n], author)
+	return was != [...]int64{int64(g.authored[n]), int64(g.committed[n]), int64(g.author[n])}
 }
 
 func (g *dag) mergeParents(n int32, hashes []event.Hash) bool {

@@ -75,7 +75,8 @@ func compareUnknownLast(a, b Time) int {
 // resolve makes the rows of all deployments and sorts them into lanes. What a
 // deployment leaves open is filled from what the project knows: the service
 // from its repository, the source commit from its image digest.
-func (l *Ledger) resolve() {
+// Repositories that a vanished lane had deployed from are marked as changed.
+func (l *Ledger) resolve(changed map[string]bool) {
 	s := &l.state
 	lanes := map[laneKey]*lane{}
 	for _, d := range l.deployments {
@@ -93,6 +94,13 @@ func (l *Ledger) resolve() {
 	}
 	for _, ln := range lanes {
 		slices.SortFunc(ln.rows, effective)
+	}
+	for k, old := range s.lanes {
+		if lanes[k] == nil {
+			for key := range old.repos {
+				changed[key] = true
+			}
+		}
 	}
 	s.lanes = lanes
 	s.byKey = make(map[string]*row, len(l.deployments))
@@ -196,7 +204,7 @@ func (r *row) succeeded() bool { return r.Outcome == event.OutcomeSuccess && r.F
 // attributeLane labels the commits of each repository of a lane with the first
 // successful deployment that contains them. When the order of deployments only
 // grew at its end and the graph only at its edge, earlier labels stand.
-func (l *Ledger) attributeLane(ln *lane) {
+func (l *Ledger) attributeLane(ln *lane, changed map[string]bool) {
 	byRepo := map[string][]*row{}
 	before := make([]int32, len(ln.rows)) // successful deployments of the repository before each row
 	for i, r := range ln.rows {
@@ -211,6 +219,7 @@ func (l *Ledger) attributeLane(ln *lane) {
 	for key := range ln.repos {
 		if len(byRepo[key]) == 0 {
 			delete(ln.repos, key)
+			changed[key] = true
 		}
 	}
 	for key, rows := range byRepo {

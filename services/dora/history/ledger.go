@@ -40,6 +40,7 @@ type repository struct {
 	builds   map[string]struct{}
 
 	prsChanged bool
+	renamed    bool // another spelling of its URL is shown
 	view       repositoryView
 }
 
@@ -116,7 +117,7 @@ func (l *Ledger) repo(url string) *repository {
 		l.state.reposChanged = true
 	}
 	if url < r.url {
-		r.url = url
+		r.url, r.renamed = url, true
 		l.state.reposChanged = true
 	}
 	return r

@@ -45,18 +45,19 @@ func (l *Ledger) Settle() Delta {
 	anyRepo := false
 	for key, r := range l.repos {
 		sum := r.dag.structure + r.dag.growth
-		if r.prsChanged || s.structure[key] != sum || !r.view.made {
+		if r.prsChanged || r.renamed || s.structure[key] != sum || !r.view.made {
 			changed[key], anyRepo = true, true
 			s.structure[key] = sum
 		}
+		r.renamed = false
 		r.deriveView()
 	}
 	if s.settled && !anyRepo && !s.deploymentsChanged && !s.incidentsChanged && !s.reposChanged {
 		return l.encode(nil)
 	}
-	l.resolve()
+	l.resolve(changed)
 	for _, ln := range s.lanes {
-		l.attributeLane(ln)
+		l.attributeLane(ln, changed)
 		for key, lr := range ln.repos {
 			if lr.moved {
 				changed[key] = true
