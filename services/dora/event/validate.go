@@ -111,6 +111,9 @@ func shas(field string, v Opt[[]string], most int) error {
 }
 
 func digest(field, v string) error {
+	if v == "" {
+		return Fault(field, "is required: a digest such as \"sha256:9c…\"")
+	}
 	algo, hex, ok := strings.Cut(v, ":")
 	if !ok || algo == "" || len(hex) < 4 {
 		return Fault(field, "%q is not a digest such as \"sha256:9c…\"", clip([]byte(v)))
@@ -126,6 +129,9 @@ func optDigest(field string, v Opt[string]) error {
 }
 
 func oneOf(field string, v string, allowed []string) error {
+	if v == "" {
+		return Fault(field, "is required: one of %s", strings.Join(allowed, ", "))
+	}
 	if !slices.Contains(allowed, v) {
 		return Fault(field, "%q is not one of %s", clip([]byte(v)), strings.Join(allowed, ", "))
 	}
