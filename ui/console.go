@@ -22,18 +22,12 @@ type gate interface {
 	Require(scope string) func(http.Handler) http.Handler
 }
 
-// sessions ends a session at the service that began it.
-type sessions interface {
-	End(r *http.Request) error
-}
-
 // console answers the pages' addresses.
 type console struct {
-	reader   delivery.Reader
-	gate     gate
-	sessions sessions
-	clock    clock.Clock
-	log      *slog.Logger
+	reader delivery.Reader
+	gate   gate
+	clock  clock.Clock
+	log    *slog.Logger
 }
 
 // page answers one address for a signed-in person. A returned error becomes a page of its own.
@@ -59,8 +53,6 @@ func (c *console) handler() http.Handler {
 	get("/", c.nowhere)
 	mux.Handle("GET "+assets.Prefix, assets.Handler())
 	mux.HandleFunc("GET /theme", c.theme)
-	mux.HandleFunc("GET /signin", c.signIn)
-	mux.HandleFunc("POST /signout", c.signOut)
 	return mux
 }
 
@@ -89,6 +81,10 @@ func (c *console) signedIn(p page) http.Handler {
 			return
 		}
 		c.gate.Require(auth.ScopeConsole)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if next, ok := onward(w, r); ok {
+				http.Redirect(w, r, next, http.StatusSeeOther)
+				return
+			}
 			body, err := p(w, r, f)
 			if err != nil {
 				c.fault(w, r, f, err)

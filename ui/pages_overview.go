@@ -81,6 +81,8 @@ func (c *console) row(ctx context.Context, f view.Frame, p delivery.Project) vie
 		return row
 	}
 	row.Report = &report
+	f.Scope, f.Project, f.Zone, f.Here = s, &p, zone, s.Path()
+	row.Older = older(f, s.Window(f.Now, zone), true)
 	return row
 }
 

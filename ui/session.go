@@ -6,19 +6,27 @@ import (
 	"strings"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
-	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 	"github.com/fawkes-idp/fawkes/ui/view"
 )
 
 const (
 	themeCookie = "fawkes_theme"
 	themeAge    = 365 * 24 * 60 * 60
+
+	nextCookie = "fawkes_next"
+	nextAge    = 15 * 60 // a sign-in link is good for ten minutes
+	nextMax    = 2000
 )
 
-// toSignIn sends a browser to the sign-in page and says where it wanted to go. A swap by htmx is made a whole
-// navigation, so that the sign-in page is not drawn inside the console.
+// toSignIn sends a browser to the sign-in page, which is identity's. Where it wanted to go stands in the address
+// and in a short-lived cookie, because the one-time link is opened apart from that address. A swap by htmx is made
+// a whole navigation, so that the sign-in page is not drawn inside the console.
 func toSignIn(w http.ResponseWriter, r *http.Request) {
-	to := "/signin?" + url.Values{"next": {r.URL.RequestURI()}}.Encode()
+	next := r.URL.RequestURI()
+	to := "/signin?" + url.Values{"next": {next}}.Encode()
+	if next != "/" && len(next) <= nextMax {
+		http.SetCookie(w, &http.Cookie{Name: nextCookie, Value: url.QueryEscape(next), Path: "/", MaxAge: nextAge, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	}
 	if r.Header.Get("HX-Request") == "true" {
 		w.Header().Set("HX-Redirect", to)
 		w.WriteHeader(http.StatusNoContent)
@@ -27,27 +35,19 @@ func toSignIn(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
-// signIn asks for the one-time link. It stands here for a console that runs apart from identity, whose own
-// sign-in page otherwise answers this address.
-func (c *console) signIn(w http.ResponseWriter, r *http.Request) {
-	f := c.frame(r)
-	f.Title = "Sign in"
-	c.render(w, r, http.StatusOK, view.SignIn(f))
-}
-
-// signOut ends the session where it began and drops its cookie. Only a page of this host may ask for it.
-func (c *console) signOut(w http.ResponseWriter, r *http.Request) {
-	f := c.frame(r)
-	if err := http.NewCrossOriginProtection().Check(r); err != nil {
-		c.fault(w, r, f, problem.New(problem.Forbidden, "the request comes from another site's page"))
-		return
+// onward gives the page that someone wanted before they signed in, once.
+func onward(w http.ResponseWriter, r *http.Request) (string, bool) {
+	k, err := r.Cookie(nextCookie)
+	if err != nil {
+		return "", false
 	}
-	if err := c.sessions.End(r); err != nil {
-		c.fault(w, r, f, err)
-		return
+	http.SetCookie(w, &http.Cookie{Name: nextCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	next, err := url.QueryUnescape(k.Value)
+	if err != nil {
+		return "", false
 	}
-	http.SetCookie(w, &http.Cookie{Name: auth.CookieName, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-	http.Redirect(w, r, "/signin", http.StatusSeeOther)
+	next = localPath(next)
+	return next, next != "/" && r.URL.RequestURI() == "/"
 }
 
 // theme keeps the chosen colours in a cookie and goes back to the page it came from.

@@ -11,13 +11,13 @@ func reasonText(code string) string {
 	case "no_deployment_yet":
 		return "No deployment was ever seen."
 	case "no_deployment_in_window":
-		return "No deployment in this window; there were some before it."
+		return "No deployment in this window."
 	case "no_attributed_change":
-		return "No change could be linked to a deployment of this window."
+		return "No change could be linked to a deployment."
 	case "no_failed_deployment":
-		return "No deployment of this window failed, so there was nothing to recover from."
+		return "No deployment failed in this window."
 	case "not_recovered":
-		return "Deployments failed, and none of the failures has ended yet."
+		return "None of the failures has ended yet."
 	case "not_elapsed":
 		return "The window lies in the future."
 	case "metric_missing":
@@ -83,7 +83,7 @@ func reasonText(code string) string {
 func ruleText(code string) string {
 	switch code {
 	case "commit_graph":
-		return "Linked by the commit graph: the first successful deployment that contains it."
+		return "Commit graph: the first successful deployment that contains it."
 	case "commit_difference":
 		return "Its merge commit is new since the previous successful deployment."
 	case "latest_deployment":
