@@ -83,7 +83,7 @@ func TestDriftNamesEveryDifference(t *testing.T) {
 	plant("api/openapi/dora.yaml", "a\nB\nc\n")
 	plant("docs/API_SURFACE.md", "# API\nmore\n")
 	plant("api/openapi/gone.yaml", "")
-	if err := os.Remove(filepath.Join(root, "api/client/dora/client.go")); err != nil {
+	if err := os.Remove(filepath.Join(root, "api", "client", "dora", "client.go")); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{

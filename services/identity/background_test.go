@@ -8,12 +8,12 @@ import (
 
 	"github.com/fawkes-idp/fawkes/internal/kit/clock"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore/storetest"
-	"github.com/fawkes-idp/fawkes/services/identity"
+	"github.com/fawkes-idp/fawkes/services/identity/migrations"
 )
 
 // The running service forgets what has expired and rotates its key by itself.
 func TestMaintenanceRunsInTheBackground(t *testing.T) {
-	db := storetest.OpenSQLite(t, identity.Migrations())
+	db := storetest.OpenSQLite(t, migrations.FS)
 	clk := clock.NewManual(noon)
 	p := startOn(t, db, clk, publicURL)
 	p.signIn("owner")

@@ -8,6 +8,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/clock"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore/storetest"
+	"github.com/fawkes-idp/fawkes/services/identity/migrations"
 )
 
 func ids(keys []Key) []string { return each(keys, func(k Key) string { return k.ID }) }
@@ -15,7 +16,7 @@ func ids(keys []Key) []string { return each(keys, func(k Key) string { return k.
 // A key is published before it signs, signs for its period, and stays until all it signed has expired.
 func TestKeyRotation(t *testing.T) {
 	ctx, clk := t.Context(), clock.NewManual(noon)
-	store := NewStore(storetest.OpenSQLite(t, Migrations()))
+	store := NewStore(storetest.OpenSQLite(t, migrations.FS))
 	ring := &keyring{store: store, clock: clk, period: 24 * time.Hour}
 	if _, err := ring.sign(ctx, auth.Claims{}); err == nil {
 		t.Fatal("something was signed without a key")
@@ -63,7 +64,7 @@ func TestKeyRotation(t *testing.T) {
 
 func TestReplicasRotateTogether(t *testing.T) {
 	ctx, clk := t.Context(), clock.NewManual(noon)
-	store := NewStore(storetest.OpenPostgres(t, Migrations()))
+	store := NewStore(storetest.OpenPostgres(t, migrations.FS))
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {

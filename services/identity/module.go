@@ -9,6 +9,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
 	"github.com/fawkes-idp/fawkes/internal/kit/jobs"
 	"github.com/fawkes-idp/fawkes/internal/kit/module"
+	"github.com/fawkes-idp/fawkes/services/identity/migrations"
 )
 
 // maintenance is how often keys and leftovers are looked at.
@@ -20,7 +21,7 @@ func Module() module.Module {
 		Name:       "identity",
 		Summary:    "sign-in, sessions, API tokens, and the keys by which every service verifies callers",
 		Config:     keys(),
-		Migrations: Migrations(),
+		Migrations: migrations.FS,
 		Routes:     []string{"/api/identity/", "/signin", "/signout"},
 		New:        open,
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore/storetest"
 	"github.com/fawkes-idp/fawkes/services/identity"
+	"github.com/fawkes-idp/fawkes/services/identity/migrations"
 )
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -40,7 +41,7 @@ type platform struct {
 
 func start(t *testing.T) *platform {
 	t.Helper()
-	return startOn(t, storetest.OpenSQLite(t, identity.Migrations()), clock.NewManual(noon), publicURL)
+	return startOn(t, storetest.OpenSQLite(t, migrations.FS), clock.NewManual(noon), publicURL)
 }
 
 func startOn(t *testing.T, db *sqlstore.DB, clk *clock.Manual, public string) *platform {
@@ -83,7 +84,7 @@ func (p *platform) do(r *http.Request) answer {
 	w := httptest.NewRecorder()
 	p.service.Handler.ServeHTTP(w, r)
 	a := answer{Response: w.Result()}
-	text, err := io.ReadAll(a.Response.Body)
+	text, err := io.ReadAll(a.Body)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/clock"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore/storetest"
-	"github.com/fawkes-idp/fawkes/services/identity"
+	"github.com/fawkes-idp/fawkes/services/identity/migrations"
 )
 
 func TestSignInLinkSignsInOnce(t *testing.T) {
@@ -52,10 +52,10 @@ func TestSignInLinkSignsInOnce(t *testing.T) {
 
 func TestSignInRefusals(t *testing.T) {
 	p := start(t)
-	expired, disabledLink := p.link(p.bootstrap, "owner"), ""
+	expired := p.link(p.bootstrap, "owner")
 	gone := p.person("viewer")
 	p.clock.Advance(10 * time.Minute)
-	disabledLink = p.link(p.bootstrap, gone)
+	disabledLink := p.link(p.bootstrap, gone)
 	p.want(p.call(p.bootstrap, http.MethodPatch, api+"/people/"+gone, `{"disabled":true}`), 200)
 	for name, path := range map[string]string{
 		"expired":         expired,
@@ -67,7 +67,7 @@ func TestSignInRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := p.visit(path)
-			if a.StatusCode != 410 || len(a.Cookies()) != 0 || a.Header.Get("X") != "" {
+			if a.StatusCode != http.StatusGone || len(a.Cookies()) != 0 || a.Header.Get("X") != "" {
 				t.Fatalf("%d with cookies %v, want 410 without", a.StatusCode, a.Cookies())
 			}
 			if !strings.Contains(a.text, "fawkes open") || strings.Contains(a.text, "alert(1)") {
@@ -94,7 +94,7 @@ func TestLookingAheadDoesNotUseTheLinkUp(t *testing.T) {
 }
 
 func TestCookieIsSecureOnHTTPS(t *testing.T) {
-	p := startOn(t, storetest.OpenSQLite(t, identity.Migrations()), clock.NewManual(noon), "https://fawkes.example")
+	p := startOn(t, storetest.OpenSQLite(t, migrations.FS), clock.NewManual(noon), "https://fawkes.example")
 	if c := p.cookie(p.visit(p.link(p.bootstrap, "owner"))); !c.Secure {
 		t.Fatalf("cookie %v, want Secure", c)
 	}

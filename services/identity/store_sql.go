@@ -3,28 +3,14 @@ package identity
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"strings"
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 )
-
-//go:embed migrations
-var migrations embed.FS
-
-// Migrations returns the schema, one folder per engine.
-func Migrations() fs.FS {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // only an invalid path can fail, and this one is a constant
-	}
-	return sub
-}
 
 // sqlStore is the Store on SQLite and PostgreSQL: one SQL text serves both.
 type sqlStore struct{ db *sqlstore.DB }

@@ -13,6 +13,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore/storetest"
+	"github.com/fawkes-idp/fawkes/services/identity/migrations"
 )
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -20,7 +21,7 @@ var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 // onBoth runs a behaviour of the store on SQLite and on PostgreSQL, each with the owner in it.
 func onBoth(t *testing.T, run func(t *testing.T, ctx context.Context, s Store)) {
 	t.Helper()
-	storetest.Each(t, Migrations(), func(t *testing.T, db *sqlstore.DB) {
+	storetest.Each(t, migrations.FS, func(t *testing.T, db *sqlstore.DB) {
 		ctx := t.Context()
 		s := NewStore(db)
 		if err := s.EnsureOwner(ctx, Person{ID: OwnerID, Name: "local owner", Role: Admin, Created: noon}); err != nil {

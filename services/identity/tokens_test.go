@@ -13,7 +13,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/clock"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore/storetest"
-	"github.com/fawkes-idp/fawkes/services/identity"
+	"github.com/fawkes-idp/fawkes/services/identity/migrations"
 )
 
 func TestTokenWorksAtAnotherServiceUntilRevoked(t *testing.T) {
@@ -40,7 +40,7 @@ func TestTokenWorksAtAnotherServiceUntilRevoked(t *testing.T) {
 }
 
 func TestTokenIsShownOnceAndStoredHashed(t *testing.T) {
-	storetest.Each(t, identity.Migrations(), func(t *testing.T, db *sqlstore.DB) {
+	storetest.Each(t, migrations.FS, func(t *testing.T, db *sqlstore.DB) {
 		p := startOn(t, db, clock.NewManual(noon), publicURL)
 		text, _ := p.token(p.bootstrap, `["dora:read"]`)
 		session := p.signIn("owner")
@@ -150,7 +150,7 @@ func TestWorkloadToken(t *testing.T) {
 }
 
 func TestBootstrapTokenIsGoodForOneProcess(t *testing.T) {
-	db := storetest.OpenSQLite(t, identity.Migrations())
+	db := storetest.OpenSQLite(t, migrations.FS)
 	clk := clock.NewManual(noon)
 	first := startOn(t, db, clk, publicURL)
 	kept, _ := first.token(first.bootstrap, `["*"]`)
