@@ -32,7 +32,8 @@ type Step struct {
 	Limit time.Duration
 }
 
-// Fault is a failure with its mend.
+// Fault is a failure with its mend. An error that is no Fault may still say how it is mended, by a
+// method Advice() string.
 type Fault struct {
 	Step string // the step that failed; filled in by the runner
 	Err  error
@@ -163,8 +164,12 @@ func perform(ctx context.Context, step Step, causes chan<- string) outcome {
 // fault gives the error its step, and the last cause when the time ran out.
 func (r *Runner) fault(ctx context.Context, step Step, err error, cause string) *Fault {
 	var fault *Fault
+	var advised interface{ Advice() string }
 	if !errors.As(err, &fault) {
 		fault = &Fault{Err: err}
+		if errors.As(err, &advised) {
+			fault.Mend = advised.Advice()
+		}
 	} else {
 		named := *fault
 		fault = &named

@@ -20,11 +20,11 @@ import (
 
 // api is the platform over HTTP.
 type api struct {
-	base    string
-	token   string
-	agent   string
-	http    *http.Client
-	pause   func(ctx context.Context, d time.Duration) error
+	base     string
+	token    string
+	agent    string
+	http     *http.Client
+	pause    func(ctx context.Context, d time.Duration) error
 	patience int // how often a request that may be sent again is sent again
 }
 

@@ -44,7 +44,7 @@ func System() IO {
 type globals struct {
 	IO
 	state   string // --state
-	output  string // -o
+	output  string // -o of the command that runs
 	version string
 }
 
@@ -119,15 +119,14 @@ func sayUnknownCommands(cmd *cobra.Command) {
 
 // addOutput gives a command its -o flag with the forms that it knows, the first being the default.
 func addOutput(cmd *cobra.Command, g *globals, forms ...string) {
-	cmd.Flags().StringVarP(&g.output, "output", "o", forms[0], "the form of the answer: "+strings.Join(forms, ", "))
+	chosen := cmd.Flags().StringP("output", "o", forms[0], "the form of the answer: "+strings.Join(forms, ", "))
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		for _, form := range forms {
-			if g.output == form {
-				return run(cmd, args)
-			}
+		if !oneOf(*chosen, forms...) {
+			return usagef("give one of: "+strings.Join(forms, ", "), "--output: %q is not a form of this answer", *chosen)
 		}
-		return usagef("give one of: "+strings.Join(forms, ", "), "--output: %q is not a form of this answer", g.output)
+		g.output = *chosen
+		return run(cmd, args)
 	}
 	mustComplete(cmd, "output", forms)
 }

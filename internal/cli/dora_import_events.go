@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"sort"
 	"strings"
 	"time"
 
@@ -136,9 +137,22 @@ func feedLines(ctx context.Context, im *importer, in io.Reader, bar *progress) (
 			b.body = b.body[:before]
 			return lines, err
 		}
-		if len(bytes.TrimSpace(b.body[before:])) == 0 {
+		switch size := len(bytes.TrimSpace(b.body[before:])); {
+		case size == 0:
 			b.body = b.body[:before]
-		} else {
+		case size >= lineBytes:
+			b.body = b.body[:before]
+			lines++
+			if im.strict { // what stands before it goes first
+				if err := im.flush(); err != nil {
+					return lines, err
+				}
+			}
+			fault := rejectedLine{Line: number, Detail: fmt.Sprintf("is %s long, at most %s are taken", humanBytes(uint64(size)), humanBytes(lineBytes)), Code: "too_large"}
+			if err := im.reject(fault); err != nil {
+				return lines, err
+			}
+		default:
 			if b.body[len(b.body)-1] != '\n' {
 				b.body = append(b.body, '\n')
 			}
@@ -174,6 +188,7 @@ func (g *globals) endImport(s importSummary, err error) error {
 	if s.Warnings == nil {
 		s.Warnings = []string{}
 	}
+	sort.SliceStable(s.Errors, func(i, j int) bool { return s.Errors[i].Line < s.Errors[j].Line })
 	const shown = 20
 	for i, e := range s.Errors {
 		if i == shown {

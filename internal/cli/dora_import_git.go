@@ -256,7 +256,7 @@ func (im *gitImport) sendCommits(ctx, sending context.Context, sender *importer,
 	folded, dateless, walked := 0, 0, 0
 	err = im.repo.Walk(ctx, rng, func(c *gitlog.Commit) error {
 		b := sender.room()
-		b.body = c.AppendEvent(b.body, im.project, im.repo.Name, im.paths)
+		b.body = c.AppendEvent(b.body, "", im.repo.Name, im.paths)
 		frontier.Add(c)
 		walked++
 		if c.Folded() {
@@ -268,15 +268,15 @@ func (im *gitImport) sendCommits(ctx, sending context.Context, sender *importer,
 		var stored func()
 		if b.lines+1 >= batchLines || len(b.body) >= batchBytes {
 			// The batch is full with this line: once it is durable, so is all that the frontier spans.
-			total, tips := walked, []string(nil)
+			total, tips, save := walked, frontier.Tips(), false
 			if now := im.g.Clock.Now(); now.Sub(last) >= time.Second {
-				tips, last = frontier.Tips(), now
+				save, last = true, now
 			}
 			stored = func() {
 				bar.done.Store(int64(total))
 				im.commits = total
-				if tips != nil {
-					marks.set(key, tips, 0)
+				marks.set(key, tips, 0)
+				if save {
 					if err := marks.save(sending); err != nil {
 						im.g.warn("the import's checkpoint was not stored, so that what follows would be sent again: %v", err)
 					}
@@ -338,7 +338,7 @@ func (im *gitImport) sendDeployments(ctx context.Context, sender *importer, src 
 		}
 		b := sender.room()
 		before := len(b.body)
-		body, err := d.AppendEvent(b.body, im.project, im.repo.Name, im.service, im.environment)
+		body, err := d.AppendEvent(b.body, "", im.repo.Name, im.service, im.environment)
 		if err != nil {
 			b.body = b.body[:before]
 			return err

@@ -52,6 +52,9 @@ type fault struct {
 func (f *fault) Error() string { return f.err.Error() }
 func (f *fault) Unwrap() error { return f.err }
 
+// Advice is the mend, for the steps of `fawkes up`.
+func (f *fault) Advice() string { return f.mend }
+
 func usagef(mend, format string, args ...any) error {
 	return &fault{code: exitUsage, err: fmt.Errorf(format, args...), mend: mend}
 }
@@ -125,9 +128,17 @@ func problemLine(p *problem.Problem) string {
 	return line
 }
 
+// shown is an error that its reader has seen already; only its exit code remains to be told.
+type shown struct{ error }
+
+func (s shown) Unwrap() error { return s.error }
+
 // complain writes an error for the reader that the command was run for: two lines for a person, one
 // JSON object for a program.
 func (g *globals) complain(err error) {
+	if _, seen := err.(shown); seen { //nolint:errorlint // only an error that is shown as a whole
+		return
+	}
 	line, mend := explain(err)
 	line = strings.ReplaceAll(strings.TrimSpace(line), "\n", "; ")
 	if g.output == "json" {

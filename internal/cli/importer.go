@@ -16,6 +16,7 @@ const (
 	batchLines = 1000
 	batchBytes = 768 << 10
 	inFlight   = 3
+	lineBytes  = 1 << 20 // the server takes no longer line
 )
 
 // batch is a run of lines on its way to the server.
@@ -25,6 +26,7 @@ type batch struct {
 	lines   int
 	stored  func() // called when this batch and all before it are durable
 	answer  chan batchAnswer
+	taken   chan struct{} // closed when its answer has been taken
 }
 
 // batchAnswer is the server's verdict on a batch.
@@ -72,13 +74,11 @@ type importTotals struct {
 const keptErrors = 1000
 
 func newImporter(ctx context.Context, client *api, query url.Values, strict bool) *importer {
-	flights := inFlight
 	if strict {
-		flights = 1
 		query.Set("strict", "true")
 	}
 	im := &importer{ctx: ctx, client: client, query: query, compress: !client.loopback(), strict: strict,
-		queue: make(chan *batch, flights-1), done: make(chan struct{})}
+		queue: make(chan *batch, inFlight-1), done: make(chan struct{})}
 	im.free.New = func() any { return make([]byte, 0, batchBytes+64<<10) }
 	go im.collect()
 	return im
@@ -87,7 +87,7 @@ func newImporter(ctx context.Context, client *api, query url.Values, strict bool
 // room gives the buffer to which the next line is to be appended.
 func (im *importer) room() *batch {
 	if im.current == nil {
-		im.current = &batch{body: im.free.Get().([]byte)[:0], answer: make(chan batchAnswer, 1)}
+		im.current = &batch{body: im.free.Get().([]byte)[:0], answer: make(chan batchAnswer, 1), taken: make(chan struct{})}
 	}
 	return im.current
 }
@@ -120,7 +120,27 @@ func (im *importer) flush() error {
 	case im.queue <- b:
 	case <-im.done:
 	}
+	if im.strict { // nothing is sent behind a line that may be wrong
+		select {
+		case <-b.taken:
+		case <-im.done:
+		}
+	}
 	return im.failure()
+}
+
+// reject counts a line that need not be sent to be refused.
+func (im *importer) reject(e rejectedLine) error {
+	im.mu.Lock()
+	defer im.mu.Unlock()
+	im.totals.Rejected++
+	if len(im.totals.Errors) < keptErrors {
+		im.totals.Errors = append(im.totals.Errors, e)
+	}
+	if im.strict && im.err == nil {
+		im.err = errStrict
+	}
+	return im.err
 }
 
 // mark sends what is there, and calls stored once all of it is durable.
@@ -128,7 +148,7 @@ func (im *importer) mark(stored func()) error {
 	if err := im.flush(); err != nil {
 		return err
 	}
-	b := &batch{stored: stored, answer: make(chan batchAnswer, 1)}
+	b := &batch{stored: stored, answer: make(chan batchAnswer, 1), taken: make(chan struct{})}
 	b.answer <- batchAnswer{}
 	select {
 	case im.queue <- b:
@@ -185,7 +205,9 @@ func (im *importer) collect() {
 		if b.body != nil {
 			im.free.Put(b.body) //nolint:staticcheck // the slice header's allocation is nothing beside the buffer
 		}
-		if !im.take(b, a) {
+		goOn := im.take(b, a)
+		close(b.taken)
+		if !goOn {
 			return
 		}
 		if b.stored != nil {

@@ -52,7 +52,11 @@ Scopes: dora:read, dora:write (events and imports), dora:admin (projects and sou
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(g.Err, "%s, may %s, until %s; it is shown this once\n", made.text("id"), strings.Join(scopes, " "), humanTime(made.text("expires_at")))
+			info := made
+			if inner, ok := made["info"].(map[string]any); ok {
+				info = inner
+			}
+			fmt.Fprintf(g.Err, "%s, may %s, until %s; it is shown this once\n", info.text("id"), strings.Join(scopes, " "), humanTime(info.text("expires_at")))
 			_, err = fmt.Fprintln(g.Out, made.text("token"))
 			return err
 		},

@@ -75,7 +75,9 @@ func (g *globals) up(ctx context.Context, o upOptions) (err error) {
 	defer stop()
 	p := &platform{g: g, options: o, began: g.Clock.Now()}
 	defer func() {
-		err = errors.Join(err, p.takeDown())
+		if stopErr := p.takeDown(); stopErr != nil {
+			err = errors.Join(err, stopErr)
+		}
 		if err != nil && g.output == "json" {
 			p.errorEvent(err)
 		}
@@ -87,6 +89,9 @@ func (g *globals) up(ctx context.Context, o upOptions) (err error) {
 	if err := bringup.NewRunner(renderer).Run(ctx, p.steps()...); err != nil {
 		if ctx.Err() != nil {
 			return context.Canceled
+		}
+		if g.output == "text" {
+			return shown{err}
 		}
 		return err
 	}

@@ -48,4 +48,3 @@ func newCompletionCommand(g *globals) *cobra.Command {
 		},
 	}
 }
-

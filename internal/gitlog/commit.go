@@ -34,6 +34,7 @@ const (
 	maxAuthor = 512
 	maxPaths  = 10_000
 	maxPath   = 4096
+	maxPathed = 400 << 10 // bytes of all paths together: a line may have 1 MiB
 )
 
 // AppendEvent appends the commit as one line of bulk events, newline included. A project of ""
@@ -111,7 +112,15 @@ func presentable(name []byte) []byte {
 
 // Folded says that the commit touches more files than one event may name, so that the event names
 // their folders instead.
-func (c *Commit) Folded() bool { return len(c.Paths) > maxPaths }
+func (c *Commit) Folded() bool { return tooMany(c.Paths) }
+
+func tooMany(paths [][]byte) bool {
+	size := 0
+	for _, p := range paths {
+		size += len(p)
+	}
+	return len(paths) > maxPaths || size > maxPathed
+}
 
 // foldedPaths are the paths, or the folders they lie in when there are too many of them, going up
 // until they fit. git gives paths in order, so equal folders stand together.
@@ -122,7 +131,7 @@ func (c *Commit) foldedPaths() [][]byte {
 			paths[i] = p[:bytes.LastIndexByte(p[:maxPath], '/')+1]
 		}
 	}
-	for depth := 64; len(paths) > maxPaths; depth /= 2 {
+	for depth := 64; tooMany(paths); depth /= 2 {
 		folded := make([][]byte, 0, len(paths))
 		for _, p := range paths {
 			folder := upTo(p, depth)
@@ -130,10 +139,12 @@ func (c *Commit) foldedPaths() [][]byte {
 				folded = append(folded, folder)
 			}
 		}
-		if depth == 0 {
-			return folded[:min(len(folded), maxPaths)]
+		if paths = folded; depth == 0 {
+			for tooMany(paths) { // more folders at the top than fit: the first of them
+				paths = paths[:len(paths)/2]
+			}
+			break
 		}
-		paths = folded
 	}
 	return paths
 }

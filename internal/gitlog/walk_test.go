@@ -156,6 +156,7 @@ func TestTooManyPathsAreFoldedIntoFolders(t *testing.T) {
 	for i := range 20_000 {
 		c.Paths = append(c.Paths, fmt.Appendf(nil, "svc/%05d/f.go", i))
 	}
+	c.Paths = append(c.Paths, fmt.Appendf(nil, "svc/%s/f.go", strings.Repeat("x", 5000)))
 	if got := c.foldedPaths(); len(got) != 1 || string(got[0]) != "svc" {
 		t.Errorf("want the one folder that holds 20,000, got %d, first %s", len(got), got[0])
 	}
