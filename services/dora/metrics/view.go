@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -67,9 +68,12 @@ func (v *View) Next(spec project.Spec, p *history.Projection, asOf time.Time) *V
 	next := NewView(spec, p, asOf)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	next.former = v.indexes
-	if len(v.indexes) == 0 {
-		next.former = v.former
+	// A profile that was not asked about since is taken from further back.
+	next.former = maps.Clone(v.indexes)
+	for name, x := range v.former {
+		if next.former[name] == nil {
+			next.former[name] = x
+		}
 	}
 	return next
 }
