@@ -160,11 +160,13 @@ type Deployment struct {
 	URL         Opt[string] `json:"url,omitzero"`
 }
 
-// Incident is a failure that users could feel.
+// Incident is a failure that users could feel. Where no service is named, the
+// repository whose tracker reported it may tell which.
 type Incident struct {
 	ID                 string      `json:"id"`
 	Service            Opt[string] `json:"service,omitzero"`
 	Environment        Opt[string] `json:"environment,omitzero"`
+	Repo               Opt[string] `json:"repo,omitzero"`
 	OpenedAt           Opt[Time]   `json:"opened_at,omitzero"`
 	ResolvedAt         Opt[Time]   `json:"resolved_at,omitzero"`
 	Severity           Opt[string] `json:"severity,omitzero"`
@@ -261,6 +263,8 @@ func Repo(b Body) string {
 	case *Artifact:
 		return b.Repo
 	case *Deployment:
+		return b.Repo.V
+	case *Incident:
 		return b.Repo.V
 	case *Other:
 		return b.Repo

@@ -51,9 +51,9 @@ var full = []struct {
 		Event{Source: "src", Project: "prj", At: at("2026-03-04T09:05:00Z"), Body: &Deployment{ID: "d1", Service: Some("api"), Environment: Some("production"), Repo: Some(repA), SHA: Some(shaA),
 			Digest: Null[string](), Outcome: Some(OutcomeSuccess), StartedAt: Some(at("2026-03-04T09:00:00Z")), FinishedAt: Some(at("2026-03-04T09:05:00Z")),
 			Unplanned: Some(true), Title: Some("T"), URL: Some("u")}}},
-	{`{"type":"incident","id":"i1","service":"api","environment":"production","opened_at":"2026-03-04T09:00:00Z","resolved_at":null,"severity":"critical",` +
+	{`{"type":"incident","id":"i1","service":"api","environment":"production","opened_at":"2026-03-04T09:00:00Z","resolved_at":null,"severity":"critical","repo":"` + repA + `",` +
 		`"caused_by_deployment":"d1","digest":"sha256:9c00","sha":"` + shaA + `","title":"T","url":"u"}`,
-		Event{Source: "src", Project: "prj", At: at("2026-03-04T09:00:00Z"), Body: &Incident{ID: "i1", Service: Some("api"), Environment: Some("production"), OpenedAt: Some(at("2026-03-04T09:00:00Z")),
+		Event{Source: "src", Project: "prj", At: at("2026-03-04T09:00:00Z"), Body: &Incident{ID: "i1", Service: Some("api"), Environment: Some("production"), Repo: Some(repA), OpenedAt: Some(at("2026-03-04T09:00:00Z")),
 			ResolvedAt: Null[Time](), Severity: Some("critical"), CausedByDeployment: Some("d1"), Digest: Some("sha256:9c00"), SHA: Some(shaA), Title: Some("T"), URL: Some("u")}}},
 }
 
@@ -149,14 +149,14 @@ func instead(typ Type, old, new string) string {
 
 func TestParseLineRefusesUnknownFieldsByName(t *testing.T) {
 	for typ := range short {
-		refused(t, with(typ, `"nope":1`), "nope", "is not a field of type "+string(typ))
-		refused(t, with(typ, `"nope":{"deep":[1,2]}`), "nope", "is not a field")
+		refused(t, with(typ, `"nope":1`), "nope", UnknownField)
+		refused(t, with(typ, `"nope":{"deep":[1,2]}`), "nope", UnknownField)
 	}
-	refused(t, with(TypeCommit, `"outcome":"success"`), "outcome", "is not a field of type commit: type, project, source, at, repo, sha")
-	refused(t, with(TypeCommit, `"Author":"a"`), "Author", "is not a field")
-	refused(t, with(TypeCommit, `"":"a"`), "", "is not a field")
-	refused(t, with(TypeCommit, `"delivery":"a"`), "delivery", "is not a field")
-	refused(t, with(TypeCommit, `"AuthoredAt":"2026-03-04T09:00:00Z"`), "AuthoredAt", "is not a field")
+	refused(t, with(TypeCommit, `"outcome":"success"`), "outcome", UnknownField)
+	refused(t, with(TypeCommit, `"Author":"a"`), "Author", UnknownField)
+	refused(t, with(TypeCommit, `"":"a"`), "", UnknownField)
+	refused(t, with(TypeCommit, `"delivery":"a"`), "delivery", UnknownField)
+	refused(t, with(TypeCommit, `"AuthoredAt":"2026-03-04T09:00:00Z"`), "AuthoredAt", UnknownField)
 }
 
 func TestParseLineNamesTheFieldOfAWrongType(t *testing.T) {
@@ -426,20 +426,15 @@ func TestParseLineNeedsASource(t *testing.T) {
 	}
 }
 
-// The names that are read are those that json writes, in the same order.
+// The names that are read are those that json writes.
 func TestEveryFieldHasItsSlot(t *testing.T) {
 	for _, body := range []line{new(Commit), new(PullRequest), new(Review), new(Build), new(Artifact), new(Deployment), new(Incident)} {
 		v := reflect.ValueOf(body).Elem()
-		var names []string
 		for i := range v.NumField() {
 			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-			names = append(names, name)
 			if got, want := body.slot([]byte(name)), v.Field(i).Addr().Interface(); got != want {
 				t.Errorf("%s: the slot of %s is not its field", body.Type(), name)
 			}
-		}
-		if got := strings.Join(names, ", "); got != body.slots() {
-			t.Errorf("%s names the fields %q, want %q", body.Type(), body.slots(), got)
 		}
 	}
 }

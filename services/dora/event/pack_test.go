@@ -67,7 +67,7 @@ var anyBody = rapid.Custom(func(t *rapid.T) Body {
 			Digest: maybe(rapid.Just("sha256:9c00")).Draw(t, "digest"), Outcome: maybe(rapid.SampledFrom(deploymentOutcomes)).Draw(t, "outcome"), StartedAt: Some(anyTime.Draw(t, "started")),
 			Unplanned: maybe(rapid.Bool()).Draw(t, "unplanned"), Title: opt.Draw(t, "title"), URL: opt.Draw(t, "url")}
 	}
-	return &Incident{ID: "i", Service: opt.Draw(t, "service"), Environment: opt.Draw(t, "environment"), OpenedAt: Some(anyTime.Draw(t, "opened")), ResolvedAt: when.Draw(t, "resolved"),
+	return &Incident{ID: "i", Service: opt.Draw(t, "service"), Environment: opt.Draw(t, "environment"), Repo: maybe(anyRepo).Draw(t, "repo"), OpenedAt: Some(anyTime.Draw(t, "opened")), ResolvedAt: when.Draw(t, "resolved"),
 		Severity: opt.Draw(t, "severity"), CausedByDeployment: opt.Draw(t, "cause"), Digest: maybe(rapid.Just("sha256:9c00")).Draw(t, "digest"), SHA: maybe(anySHA).Draw(t, "sha"),
 		Title: opt.Draw(t, "title"), URL: opt.Draw(t, "url")}
 })

@@ -23,9 +23,11 @@ type line interface {
 	// slot returns where the field of that name is kept, or nil: a *string,
 	// *Opt[string], *Opt[Time], *Opt[[]string], *Opt[bool] or *Opt[int].
 	slot(name []byte) any
-	// slots are the names that slot knows, in the order of the documents.
-	slots() string
 }
+
+// UnknownField is the detail of the fault of a field that its type does not
+// have.
+const UnknownField = "is not a field of this type"
 
 // maxFields is more than any type has.
 const maxFields = 32
@@ -54,7 +56,7 @@ func (s *scanner) object(h *Header, body line) error {
 			slot = body.slot(name)
 		}
 		if slot == nil {
-			return Fault(clip(name), "is not a field of type %s: type, project, source, at, %s", h.Type, body.slots())
+			return Fault(clip(name), UnknownField)
 		}
 		for _, other := range seen[:n] {
 			if other == slot {

@@ -16,10 +16,6 @@ func (h *Header) slot(name []byte) any {
 	return nil
 }
 
-func (c *Commit) slots() string {
-	return "repo, sha, parents, author, authored_at, committed_at, paths"
-}
-
 func (c *Commit) slot(name []byte) any {
 	switch string(name) {
 	case "repo":
@@ -38,10 +34,6 @@ func (c *Commit) slot(name []byte) any {
 		return &c.Paths
 	}
 	return nil
-}
-
-func (p *PullRequest) slots() string {
-	return "repo, number, author, created_at, merged_at, closed_at, merge_sha, head_sha, base, title, commits, url"
 }
 
 func (p *PullRequest) slot(name []byte) any {
@@ -74,8 +66,6 @@ func (p *PullRequest) slot(name []byte) any {
 	return nil
 }
 
-func (r *Review) slots() string { return "repo, number, author, kind, submitted_at" }
-
 func (r *Review) slot(name []byte) any {
 	switch string(name) {
 	case "repo":
@@ -90,10 +80,6 @@ func (r *Review) slot(name []byte) any {
 		return &r.SubmittedAt
 	}
 	return nil
-}
-
-func (b *Build) slots() string {
-	return "repo, sha, id, branch, outcome, started_at, finished_at, attempt, url"
 }
 
 func (b *Build) slot(name []byte) any {
@@ -120,8 +106,6 @@ func (b *Build) slot(name []byte) any {
 	return nil
 }
 
-func (a *Artifact) slots() string { return "digest, repo, sha, made_at" }
-
 func (a *Artifact) slot(name []byte) any {
 	switch string(name) {
 	case "digest":
@@ -134,10 +118,6 @@ func (a *Artifact) slot(name []byte) any {
 		return &a.MadeAt
 	}
 	return nil
-}
-
-func (d *Deployment) slots() string {
-	return "id, service, environment, repo, sha, digest, outcome, started_at, finished_at, unplanned, title, url"
 }
 
 func (d *Deployment) slot(name []byte) any {
@@ -170,10 +150,6 @@ func (d *Deployment) slot(name []byte) any {
 	return nil
 }
 
-func (i *Incident) slots() string {
-	return "id, service, environment, opened_at, resolved_at, severity, caused_by_deployment, digest, sha, title, url"
-}
-
 func (i *Incident) slot(name []byte) any {
 	switch string(name) {
 	case "id":
@@ -182,6 +158,8 @@ func (i *Incident) slot(name []byte) any {
 		return &i.Service
 	case "environment":
 		return &i.Environment
+	case "repo":
+		return &i.Repo
 	case "opened_at":
 		return &i.OpenedAt
 	case "resolved_at":

@@ -208,7 +208,7 @@ func (d *Deployment) Validate() error {
 
 // Validate implements [Body].
 func (i *Incident) Validate() error {
-	return firstFault(required("id", i.ID), optText("service", i.Service), optText("environment", i.Environment),
+	return firstFault(required("id", i.ID), optText("service", i.Service), optText("environment", i.Environment), optRepo("repo", i.Repo),
 		optText("severity", i.Severity), optText("caused_by_deployment", i.CausedByDeployment),
 		optDigest("digest", i.Digest), optSHA("sha", i.SHA), text("title", i.Title.V, 4*maxText), optURL("url", i.URL))
 }

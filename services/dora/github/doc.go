@@ -68,5 +68,5 @@
 // opened_at becomes null). Further labels say more, and the first of a kind
 // counts: "service:api", "environment:production" (or "env:"),
 // "severity:critical" and "deployment:1234", the id of the deployment that
-// caused it. Without a service label the repository's name is the service.
+// caused it. Without a service label the repository stands for the service.
 package github

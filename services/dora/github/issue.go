@@ -24,7 +24,7 @@ type issue struct {
 
 // issueNames are GitHub's names for the fields of the vocabulary.
 var issueNames = map[string]string{
-	"id": "issue.number", "service": "issue.labels", "environment": "issue.labels", "severity": "issue.labels",
+	"id": "issue.number", "repo": repoField, "service": "issue.labels", "environment": "issue.labels", "severity": "issue.labels",
 	"caused_by_deployment": "issue.labels", "opened_at": "issue.created_at", "resolved_at": "issue.closed_at",
 	"title": "issue.title", "url": "issue.html_url",
 }
@@ -82,16 +82,13 @@ func (m Mapper) issue(r *Result, body []byte) error {
 		resolved = event.Null[event.Time]()
 	}
 	out := &event.Incident{
-		ID: incidentID(r.Repo, b.Repository, b.Issue.Number), OpenedAt: opened, ResolvedAt: resolved,
+		ID: incidentID(r.Repo, b.Repository, b.Issue.Number), Repo: event.Some(r.Repo), OpenedAt: opened, ResolvedAt: resolved,
 		Title: event.NonZero(clean(b.Issue.Title, 2048)), URL: link(b.Issue.HTMLURL),
 	}
 	describe(out, b.Issue.Labels)
-	if !out.Service.Known {
-		out.Service = event.NonZero(clean(event.RepoName(r.Repo), 512))
-	}
 	if !is || b.Action == "deleted" || b.Action == "transferred" {
 		out.OpenedAt = event.Null[event.Time]()
-		return r.retract(updated.V, out)
+		return r.retract(max(updated.V, opened.V), out)
 	}
 	return r.add(updated.V, out, issueNames)
 }
