@@ -1,0 +1,60 @@
+package dora
+
+import (
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/fawkes-idp/fawkes/internal/kit/auth"
+)
+
+// describePlain adds to the specification what plain handlers answer: the bulk
+// format and the paths that belong to other systems.
+func describePlain(doc *huma.OpenAPI) {
+	plain := func(id, path, tag, summary, text, media string, security []map[string][]string, answers map[string]string, params ...*huma.Param) {
+		op := &huma.Operation{
+			OperationID: id, Method: http.MethodPost, Path: path, Tags: []string{tag}, Summary: summary, Description: text,
+			Security: security, Parameters: params, Responses: map[string]*huma.Response{},
+			RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{media: {Schema: &huma.Schema{Type: "object", AdditionalProperties: true}}}},
+		}
+		if media == "application/x-ndjson" {
+			op.RequestBody.Content[media].Schema = &huma.Schema{Type: "string"}
+		}
+		for status, text := range answers {
+			op.Responses[status] = &huma.Response{Description: text}
+		}
+		if doc.Paths == nil {
+			doc.Paths = map[string]*huma.PathItem{}
+		}
+		item := doc.Paths[path]
+		if item == nil {
+			item = &huma.PathItem{}
+			doc.Paths[path] = item
+		}
+		item.Post = op
+	}
+	projectParam := &huma.Param{Name: "project", In: "query", Description: "Project of events that name none", Schema: &huma.Schema{Type: "string"}}
+	strict := &huma.Param{Name: "strict", In: "query", Description: "Stop at the first line that is wrong", Schema: &huma.Schema{Type: "boolean"}}
+	pathParam := func(name, text string) *huma.Param {
+		return &huma.Param{Name: name, In: "path", Required: true, Description: text, Schema: &huma.Schema{Type: "string"}}
+	}
+	plain("add-event", base+"/events", "events", "Report one event",
+		"One JSON object of the bulk format. Answered when it is durable.", "application/json", auth.Needs(auth.ScopeDoraWrite),
+		map[string]string{"202": "It was new, and is stored", "200": "It was in the log already", "422": "A field is at fault; the event is kept in quarantine"}, projectParam)
+	plain("add-events", base+"/events:batch", "events", "Report many events",
+		"One JSON object of the bulk format a line; gzip is read. A line that is wrong is reported with its number and does not stop the rest.",
+		"application/x-ndjson", auth.Needs(auth.ScopeDoraWrite), map[string]string{"200": "What became of the lines"}, projectParam, strict)
+	plain("github-webhook", "/webhooks/dora/github", "webhooks", "A delivery of GitHub",
+		"Authenticated by X-Hub-Signature-256 under the secret of a source. A redelivery changes nothing.", "application/json", auth.Open(),
+		map[string]string{"202": "Taken, or nothing to take", "401": "The signature is wrong; nothing was stored", "422": "A field is at fault; the delivery is kept in quarantine"})
+	devlake := "/api/rest/plugins/webhook/connections/{connection}"
+	connection := pathParam("connection", "Id of the connection")
+	ok := map[string]string{"200": "Stored", "400": "A field is at fault; the body is kept in quarantine", "401": "No key", "403": "The key is not for this connection", "404": "No such connection"}
+	plain("devlake-deployment", devlake+"/deployments", "webhooks", "DevLake: a deployment",
+		"The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name} and projects/{name}.",
+		"application/json", auth.Needs(auth.ScopeDoraWrite), ok, connection)
+	plain("devlake-issue", devlake+"/issues", "webhooks", "DevLake: an issue", "An issue of type INCIDENT is an incident.", "application/json", auth.Needs(auth.ScopeDoraWrite), ok, connection)
+	plain("devlake-close-issue", devlake+"/issue/{issue_key}/close", "webhooks", "DevLake: close an issue", "The incident is resolved now; closing it again changes nothing.",
+		"application/json", auth.Needs(auth.ScopeDoraWrite), ok, connection, pathParam("issue_key", "Key of the issue"))
+	plain("devlake-pull-request", devlake+"/pull_requests", "webhooks", "DevLake: a pull request", "", "application/json", auth.Needs(auth.ScopeDoraWrite), ok, connection)
+}

@@ -1,0 +1,86 @@
+package dora
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/fawkes-idp/fawkes/internal/kit/config"
+	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
+	"github.com/fawkes-idp/fawkes/internal/kit/module"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Migrations has the folders sqlite/ and postgres/.
+func Migrations() fs.FS {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the folder is embedded above
+	}
+	return sub
+}
+
+// Module is the service as the program sees it.
+func Module() module.Module {
+	return module.Module{
+		Name:    "dora",
+		Summary: "delivery metrics with their evidence, from an append-only log of delivery events",
+		Calls:   []string{"identity"},
+		Config: []config.Key{
+			{Name: "dora.github_secret", Secret: true, Doc: "The secret that GitHub signs its deliveries with, for webhooks that `fawkes dora source add` did not set up; empty: none is believed."},
+			{Name: "dora.github_incident_labels", Default: "incident", Doc: "Labels, separated by commas, that make a GitHub issue an incident."},
+		},
+		Migrations: Migrations(),
+		Routes: []string{
+			"/api/dora/", "/webhooks/dora/",
+			"/api/rest/plugins/webhook/", "/rest/plugins/webhook/", "/plugins/webhook/",
+		},
+		New: open,
+	}
+}
+
+func open(_ context.Context, d module.Deps) (*module.Service, error) {
+	s, err := New(Config{
+		GitHubSecret:         d.Config.String("github_secret"),
+		GitHubIncidentLabels: words(d.Config.String("github_incident_labels")),
+	}, NewStore(d.DB), d.Clock, d.Log, d.Metrics, d.Auth)
+	if err != nil {
+		return nil, err
+	}
+	api := httpapi.New(httpapi.Options{
+		Service: "dora", Title: "Delivery metrics", Version: "1",
+		Description: "Delivery events in; the five DORA metrics, and the evidence behind each number, out.",
+		Log:         d.Log, Tracer: d.Tracer, Metrics: d.Metrics, Verifier: d.Auth, Clock: d.Clock,
+	})
+	s.register(api)
+	return &module.Service{
+		Handler: api.Handler(),
+		Start:   s.Run,
+		Stop:    s.Stop,
+		Ready:   s.ready,
+	}, nil
+}
+
+func words(s string) []string {
+	var out []string
+	for _, w := range strings.Split(s, ",") {
+		if w = strings.TrimSpace(w); w != "" {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// ready tells how far the projection is behind the log, and fails when it has
+// not begun to follow it.
+func (s *Service) ready(ctx context.Context) []module.Check {
+	head, err := s.store.LogHead(ctx)
+	if err == nil && head > 0 && s.projector.position() == 0 {
+		err = fmt.Errorf("the projection has not begun to follow the log")
+	}
+	return []module.Check{{Name: "event log", Err: err}}
+}

@@ -1,0 +1,212 @@
+// Package dora is the delivery metrics service: real delivery history in, the
+// five DORA metrics with the evidence behind each number out.
+//
+// # From an event to a number
+//
+// Sources report events (package event): commits, pull requests, reviews,
+// builds, artifacts, deployments, incidents. What is acknowledged is in the
+// event log, durable and stored once ([Store.Append]). The projector follows the
+// log, merges what the reports say about each entity and derives delivery
+// history from it (package history): which change reached which environment
+// with which deployment, what failed, what restored service. The history is
+// stored as blocks, of which one more event changes a few. Readers follow the
+// blocks and answer questions from memory (package metrics).
+//
+// Everything after the log can be made anew from it. That is what makes the
+// order of arrival, repeated arrival and a crash at any point harmless.
+//
+// # Freshness
+//
+// A question waits, for at most two seconds, until all events that had been
+// acknowledged when it came are part of the answer. When the projection is
+// further behind, the answer says by how many events.
+package dora
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fawkes-idp/fawkes/internal/kit/auth"
+	"github.com/fawkes-idp/fawkes/internal/kit/clock"
+	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
+	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/github"
+)
+
+// Config is what can be set.
+type Config struct {
+	// GitHubSecret signs GitHub deliveries that no webhook source is set up for;
+	// empty means that only set-up sources are believed.
+	GitHubSecret string
+	// GitHubIncidentLabels are the labels that make a GitHub issue an incident.
+	GitHubIncidentLabels []string
+}
+
+// Service is the delivery metrics service.
+type Service struct {
+	cfg       Config
+	store     Store
+	clock     clock.Clock
+	log       *slog.Logger
+	auth      *auth.Verifier
+	committer *sqlstore.Committer[[]Record, []bool]
+	bulk      *sqlstore.Committer[[]Record, []bool]
+	projector *projector
+	reader    *reader
+	mapper    github.Mapper
+	count     counters
+}
+
+type counters struct {
+	events     *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
+}
+
+// New makes the service on its store. The committer runs from here on, so that
+// requests can be answered; the projection follows in Run.
+func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheus.Registerer, verifier *auth.Verifier) (*Service, error) {
+	s := &Service{
+		cfg: cfg, store: store, clock: c, log: log, auth: verifier,
+		projector: newProjector(store, c, log),
+		mapper:    github.Mapper{IncidentLabels: cfg.GitHubIncidentLabels},
+		count: counters{
+			events: prometheus.NewCounterVec(prometheus.CounterOpts{
+				Name: "fawkes_dora_events_total", Help: "Events by type and by what became of them: stored, duplicate."}, []string{"type", "result"}),
+			deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+				Name: "fawkes_dora_deliveries_total", Help: "Webhook deliveries by source and result: accepted, quarantined, refused, ignored."}, []string{"source", "result"}),
+		},
+	}
+	s.reader = newReader(store, s.projector, c)
+	s.committer = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora events", Logger: log}, s.commit)
+	s.bulk = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora bulk events", MaxBatch: 1, Queue: 64, Logger: log}, s.commit)
+	if reg == nil {
+		return s, nil
+	}
+	behind := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fawkes_dora_projection_position", Help: "Number of the last event that the projection holds."},
+		func() float64 { return float64(s.projector.position()) })
+	for _, m := range []prometheus.Collector{s.count.events, s.count.deliveries, behind} {
+		if err := reg.Register(m); err != nil {
+			return nil, fmt.Errorf("register a metric: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// Run keeps the projection up to date until ctx ends.
+func (s *Service) Run(ctx context.Context) error { return s.projector.run(ctx) }
+
+// Stop stores what callers still wait for.
+func (s *Service) Stop(context.Context) error {
+	s.committer.Close()
+	s.bulk.Close()
+	return nil
+}
+
+// commit stores the records of several callers in one transaction.
+func (s *Service) commit(ctx context.Context, batch [][]Record) ([][]bool, error) {
+	var all []Record
+	for _, b := range batch {
+		all = append(all, b...)
+	}
+	stored, err := s.store.Append(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]bool, len(batch))
+	for i, b := range batch {
+		out[i], stored = stored[:len(b):len(b)], stored[len(b):]
+	}
+	return out, nil
+}
+
+// Take makes events durable; it says of each whether it was new. Events of one
+// delivery are stored together or not at all.
+func (s *Service) Take(ctx context.Context, events []event.Event) ([]bool, error) {
+	records, err := s.records(events)
+	if err != nil || len(records) == 0 {
+		return nil, err
+	}
+	stored, err := s.committer.Submit(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	s.taken(records, stored)
+	return stored, nil
+}
+
+// takeBulk is Take for many events beside live traffic: each part in a
+// transaction of its own, so that single events do not wait in one with them.
+func (s *Service) takeBulk(ctx context.Context, records []Record) ([]bool, error) {
+	stored, err := s.bulk.Submit(ctx, records)
+	if err == nil {
+		s.taken(records, stored)
+	}
+	return stored, err
+}
+
+func (s *Service) taken(records []Record, stored []bool) {
+	for i, r := range records {
+		result := "duplicate"
+		if stored[i] {
+			result = "stored"
+		}
+		s.count.events.WithLabelValues(string(r.Origin.Type), result).Inc()
+	}
+	if slices.Contains(stored, true) {
+		s.projector.notify()
+	}
+}
+
+// records packs events for the log.
+func (s *Service) records(events []event.Event) ([]Record, error) {
+	now := event.Micros(s.clock.Now())
+	out := make([]Record, 0, len(events))
+	for i, e := range events {
+		r, err := record(e, i, now)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func record(e event.Event, n int, now event.Time) (Record, error) {
+	packed, err := event.Pack(e.Body)
+	if err != nil {
+		return Record{}, err
+	}
+	return Record{
+		Origin: Origin{Project: e.Project, Source: e.Source, Type: e.Body.Type(), Repo: event.Repo(e.Body), Service: event.Service(e.Body)},
+		Key:    event.KeyOf(e, n, packed), At: e.At, ReceivedAt: now, Body: packed,
+	}, nil
+}
+
+// keptBody is how much of a delivery that could not be read is kept.
+const keptBody = 64 << 10
+
+// quarantine keeps a delivery that could not be read. That it could not be kept
+// is logged: the sender hears of its fault all the same.
+func (s *Service) quarantine(ctx context.Context, q Quarantined, err error, body []byte) {
+	var fault *event.FieldError
+	if errors.As(err, &fault) {
+		q.Field, q.Detail = fault.Field, fault.Detail
+	} else {
+		q.Detail = err.Error()
+	}
+	q.ReceivedAt, q.Size = event.Micros(s.clock.Now()), int64(len(body))
+	q.Body = body[:min(len(body), keptBody)]
+	for _, t := range []*string{&q.Source, &q.Project, &q.Kind, &q.Delivery, &q.Field, &q.Detail} {
+		*t = strings.ToValidUTF8(strings.ReplaceAll(*t, "\x00", "�"), "�")
+		*t = (*t)[:min(len(*t), 500)]
+	}
+	if _, kerr := s.store.Quarantine(ctx, q); kerr != nil {
+		s.log.ErrorContext(ctx, "a malformed delivery was not kept", "source", q.Source, "error", kerr)
+	}
+}

@@ -1,0 +1,169 @@
+package dora
+
+import (
+	"context"
+	"errors"
+
+	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/project"
+)
+
+// Sentinel errors of the store.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrExists   = errors.New("exists already")
+	ErrConflict = errors.New("changed in the meantime")
+)
+
+// Store keeps the event log and what is derived from it.
+//
+// The log is the only truth: events are appended and never changed. Blocks,
+// heads and the checkpoint can be made anew from it at any time.
+type Store interface {
+	// Append stores events that are not yet in the log, in one transaction, and
+	// says of each whether it was new. When it returns they are durable.
+	Append(ctx context.Context, records []Record) (stored []bool, err error)
+	// LogHead is the number of the last event, 0 for an empty log.
+	LogHead(ctx context.Context) (int64, error)
+	// Events reads the log after a number, in order, at most limit events.
+	Events(ctx context.Context, after int64, limit int) ([]Entry, error)
+	// EventsOf reads all events of some origins up to a number, in any order.
+	EventsOf(ctx context.Context, origins []int64, upTo int64, yield func(Entry) error) error
+	// Count is the number of events in the log for each origin.
+	Count(ctx context.Context) (map[int64]int64, error)
+	// Origins lists where events came from, by id.
+	Origins(ctx context.Context) ([]Origin, error)
+
+	// Projects lists the declared projects by name.
+	Projects(ctx context.Context) ([]Declared, error)
+	// Project is one declaration; ErrNotFound when there is none.
+	Project(ctx context.Context, name string) (Declared, error)
+	// PutProject declares a project, or declares it anew.
+	PutProject(ctx context.Context, spec project.Spec) (Declared, error)
+	// DeleteProject withdraws a declaration; ErrNotFound when there is none.
+	DeleteProject(ctx context.Context, name string) error
+
+	// Checkpoint is how far the projection has followed the log.
+	Checkpoint(ctx context.Context) (int64, error)
+	// SetCheckpoint moves it.
+	SetCheckpoint(ctx context.Context, seq int64) error
+	// Heads lists the current revision of every project's projection.
+	Heads(ctx context.Context) ([]Head, error)
+	// Head is that of one project; ErrNotFound when it has none yet.
+	Head(ctx context.Context, project string) (Head, error)
+	// Blocks reads the blocks of a project with from < rev <= to, in order of
+	// revision; a nil body says that the block is gone.
+	Blocks(ctx context.Context, project string, from, to int64, yield func(key string, body []byte) error) error
+	// PutBlocks writes a revision in short transactions and then moves the head
+	// (and the checkpoint, when seq is not 0) in the last: a reader sees all of
+	// it or nothing.
+	PutBlocks(ctx context.Context, h Head, changed map[string][]byte, deleted []string, seq int64) error
+	// DropUnfinished removes what a process that ended in the middle of PutBlocks
+	// left behind.
+	DropUnfinished(ctx context.Context) error
+	// DropProjection forgets a project's blocks and head.
+	DropProjection(ctx context.Context, project string) error
+
+	// Salt is this installation's secret for author references.
+	Salt(ctx context.Context) ([]byte, error)
+
+	// Quarantine keeps a delivery that could not be read.
+	Quarantine(ctx context.Context, q Quarantined) (int64, error)
+	// Quarantined lists such deliveries, newest first, before an id (0 for all).
+	Quarantined(ctx context.Context, project string, before int64, limit int) ([]Quarantined, error)
+	// QuarantinedOne is one of them with its body.
+	QuarantinedOne(ctx context.Context, id int64) (Quarantined, error)
+
+	// AddSource stores a webhook source; ErrExists when kind and name are taken.
+	AddSource(ctx context.Context, s Source) (Source, error)
+	// Sources lists the webhook sources by kind and name.
+	Sources(ctx context.Context) ([]Source, error)
+	// DeleteSource removes one; ErrNotFound when it is not there.
+	DeleteSource(ctx context.Context, id int64) error
+
+	// Imports lists how far importers have come; repo "" for all of a project.
+	Imports(ctx context.Context, project, repo string) ([]Import, error)
+	// PutImport stores one importer's progress.
+	PutImport(ctx context.Context, i Import) error
+}
+
+// Record is an event on its way into the log.
+type Record struct {
+	Origin     Origin // without its ID
+	Key        event.Key
+	At         event.Time
+	ReceivedAt event.Time
+	Body       []byte // packed
+}
+
+// Origin is what events have in common: who reported about what.
+type Origin struct {
+	ID      int64
+	Project string // "" when the report named none
+	Source  string
+	Type    event.Type
+	Repo    string
+	Service string
+}
+
+// Entry is an event in the log.
+type Entry struct {
+	Seq        int64
+	Key        event.Key
+	Origin     int64
+	At         event.Time
+	ReceivedAt event.Time
+	Body       []byte
+}
+
+// Declared is a project's declaration.
+type Declared struct {
+	Spec      project.Spec
+	Version   int64
+	UpdatedAt event.Time
+}
+
+// Head says which revision of a project's projection is current.
+type Head struct {
+	Project     string
+	Rev         int64
+	Began       int64 // its first revision: a reader of an earlier one begins anew
+	SpecVersion int64 // of the declaration that it was derived under, 0 for none
+	Format      int64 // of the blocks; another one means that they are derived anew
+	SettledAt   event.Time
+}
+
+// Quarantined is a delivery that could not be read.
+type Quarantined struct {
+	ID         int64
+	ReceivedAt event.Time
+	Source     string
+	Project    string
+	Kind       string // what the source called it
+	Delivery   string // the source's id of it
+	Field      string
+	Detail     string
+	Size       int64
+	Body       []byte // at most the first 64 KiB
+}
+
+// Source is a webhook source. Secret signs its deliveries.
+type Source struct {
+	ID        int64
+	Kind      string
+	Name      string
+	Project   string // events without a project go there; "" for none
+	Secret    string
+	CreatedAt event.Time
+	CreatedBy string
+}
+
+// Import is how far an importer has read a repository. State is the importer's
+// own, as JSON.
+type Import struct {
+	Project   string
+	Key       string
+	Repo      string
+	State     string
+	UpdatedAt event.Time
+}

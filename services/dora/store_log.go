@@ -1,0 +1,302 @@
+package dora
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
+	"github.com/fawkes-idp/fawkes/services/dora/event"
+)
+
+// sqlStore is the Store on SQLite and PostgreSQL.
+type sqlStore struct {
+	db *sqlstore.DB
+
+	mu      sync.RWMutex
+	origins map[Origin]int64 // by Origin without its ID
+}
+
+// NewStore makes a Store on a migrated database.
+func NewStore(db *sqlstore.DB) Store {
+	return &sqlStore{db: db, origins: map[Origin]int64{}}
+}
+
+// insertRows is how many events one statement carries on SQLite.
+const insertRows = 64
+
+// appendLock is the key of PostgreSQL's advisory lock under which events get
+// their numbers: it makes the order of numbers the order of commits, so that a
+// reader of the log who has seen number n will never find a smaller one later.
+const appendLock = 0x6677_6b64_6f72_6131
+
+func (s *sqlStore) Append(ctx context.Context, records []Record) ([]bool, error) {
+	if len(records) == 0 {
+		return nil, nil
+	}
+	ids, err := s.originIDs(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	stored := map[event.Key]bool{}
+	if s.db.Engine == sqlstore.Postgres {
+		err = s.appendPostgres(ctx, records, ids, stored)
+	} else {
+		err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+			clear(stored)
+			return s.appendSQLite(ctx, tx, records, ids, stored)
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("append to the event log: %w", err)
+	}
+	out := make([]bool, len(records))
+	for i, r := range records {
+		out[i] = stored[r.Key]
+		delete(stored, r.Key) // the same key twice in one call: the first counts
+	}
+	return out, nil
+}
+
+func (s *sqlStore) appendSQLite(ctx context.Context, tx *sql.Tx, records []Record, ids []int64, stored map[event.Key]bool) error {
+	var full *sql.Stmt
+	for len(records) > 0 {
+		n := min(insertRows, len(records))
+		var rows *sql.Rows
+		var err error
+		args := make([]any, 0, 5*n)
+		for i, r := range records[:n] {
+			args = append(args, r.Key[:], ids[i], int64(r.At), int64(r.ReceivedAt), r.Body)
+		}
+		if n == insertRows {
+			if full == nil {
+				if full, err = tx.PrepareContext(ctx, insertEvents(n)); err != nil {
+					return err
+				}
+				defer full.Close() //nolint:errcheck // ends with the transaction
+			}
+			rows, err = full.QueryContext(ctx, args...)
+		} else {
+			rows, err = tx.QueryContext(ctx, insertEvents(n), args...)
+		}
+		if err != nil {
+			return err
+		}
+		if err := readKeys(rows, stored); err != nil {
+			return err
+		}
+		records, ids = records[n:], ids[n:]
+	}
+	return nil
+}
+
+func insertEvents(n int) string {
+	var b strings.Builder
+	b.WriteString("INSERT INTO event (key, origin, at, received_at, body) VALUES ")
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString("(?,?,?,?,?)")
+	}
+	b.WriteString(" ON CONFLICT (key) DO NOTHING RETURNING key")
+	return b.String()
+}
+
+// appendPostgres is one statement, so that its commit needs no further round
+// trip; the lock is taken before the first number is drawn.
+func (s *sqlStore) appendPostgres(ctx context.Context, records []Record, ids []int64, stored map[event.Key]bool) error {
+	keys, bodies := make([][]byte, len(records)), make([][]byte, len(records))
+	at, received := make([]int64, len(records)), make([]int64, len(records))
+	for i, r := range records {
+		keys[i], bodies[i], at[i], received[i] = r.Key[:], r.Body, int64(r.At), int64(r.ReceivedAt)
+	}
+	rows, err := s.db.Write.QueryContext(ctx, `
+		WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock($1))
+		INSERT INTO event (key, origin, at, received_at, body)
+		SELECT e.key, e.origin, e.at, e.received_at, e.body
+		FROM held, unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[]) AS e(key, origin, at, received_at, body)
+		ON CONFLICT (key) DO NOTHING RETURNING key`, int64(appendLock), keys, ids, at, received, bodies)
+	if err != nil {
+		return err
+	}
+	return readKeys(rows, stored)
+}
+
+func readKeys(rows *sql.Rows, into map[event.Key]bool) error {
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	var raw sql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&raw); err != nil {
+			return err
+		}
+		into[event.Key(raw)] = true
+	}
+	return rows.Err()
+}
+
+// originIDs finds the ids of the records' origins, making those that are new.
+func (s *sqlStore) originIDs(ctx context.Context, records []Record) ([]int64, error) {
+	ids := make([]int64, len(records))
+	var missing []int
+	s.mu.RLock()
+	for i, r := range records {
+		id, ok := s.origins[r.Origin]
+		if !ok {
+			missing = append(missing, i)
+		}
+		ids[i] = id
+	}
+	s.mu.RUnlock()
+	for _, i := range missing {
+		o := records[i].Origin
+		s.mu.RLock()
+		id, ok := s.origins[o]
+		s.mu.RUnlock()
+		if !ok {
+			var err error
+			if id, err = s.makeOrigin(ctx, o); err != nil {
+				return nil, fmt.Errorf("make the origin of an event: %w", err)
+			}
+			s.mu.Lock()
+			s.origins[o] = id
+			s.mu.Unlock()
+		}
+		ids[i] = id
+	}
+	return ids, nil
+}
+
+func (s *sqlStore) makeOrigin(ctx context.Context, o Origin) (id int64, err error) {
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO origin (project, source, type, repo, service) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT DO NOTHING`, o.Project, o.Source, string(o.Type), o.Repo, o.Service); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `SELECT id FROM origin WHERE project = $1 AND source = $2 AND type = $3 AND repo = $4 AND service = $5`,
+			o.Project, o.Source, string(o.Type), o.Repo, o.Service).Scan(&id)
+	})
+	return id, err
+}
+
+func (s *sqlStore) Origins(ctx context.Context) ([]Origin, error) {
+	rows, err := s.db.Read.QueryContext(ctx, `SELECT id, project, source, type, repo, service FROM origin ORDER BY id`)
+	return collect(rows, err, "list origins", func(o *Origin) []any {
+		return []any{&o.ID, &o.Project, &o.Source, (*string)(&o.Type), &o.Repo, &o.Service}
+	})
+}
+
+func (s *sqlStore) LogHead(ctx context.Context) (int64, error) {
+	var seq sql.NullInt64
+	if err := s.db.Read.QueryRowContext(ctx, `SELECT max(seq) FROM event`).Scan(&seq); err != nil {
+		return 0, fmt.Errorf("read the head of the log: %w", err)
+	}
+	return seq.Int64, nil
+}
+
+func (s *sqlStore) Events(ctx context.Context, after int64, limit int) ([]Entry, error) {
+	rows, err := s.db.Read.QueryContext(ctx, `SELECT seq, key, origin, at, received_at, body FROM event WHERE seq > $1 ORDER BY seq LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the event log: %w", err)
+	}
+	var out []Entry
+	err = scanEntries(rows, func(e Entry) error {
+		e.Body = append([]byte(nil), e.Body...)
+		out = append(out, e)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the event log: %w", err)
+	}
+	return out, nil
+}
+
+func (s *sqlStore) EventsOf(ctx context.Context, origins []int64, upTo int64, yield func(Entry) error) error {
+	for _, o := range origins {
+		rows, err := s.db.Read.QueryContext(ctx, `SELECT seq, key, origin, at, received_at, body FROM event WHERE origin = $1 AND seq <= $2`, o, upTo)
+		if err != nil {
+			return fmt.Errorf("read the events of an origin: %w", err)
+		}
+		if err := scanEntries(rows, yield); err != nil {
+			return fmt.Errorf("read the events of an origin: %w", err)
+		}
+	}
+	return nil
+}
+
+// scanEntries yields entries whose Body is valid until the next one.
+func scanEntries(rows *sql.Rows, yield func(Entry) error) error {
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	var e Entry
+	var key, body sql.RawBytes
+	var at, received int64
+	for rows.Next() {
+		if err := rows.Scan(&e.Seq, &key, &e.Origin, &at, &received, &body); err != nil {
+			return err
+		}
+		e.Key, e.At, e.ReceivedAt, e.Body = event.Key(key), event.Time(at), event.Time(received), body
+		if err := yield(e); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (s *sqlStore) Count(ctx context.Context) (map[int64]int64, error) {
+	type pair struct{ origin, n int64 }
+	rows, err := s.db.Read.QueryContext(ctx, `SELECT origin, count(*) FROM event GROUP BY origin`)
+	pairs, err := collect(rows, err, "count events", func(p *pair) []any { return []any{&p.origin, &p.n} })
+	out := make(map[int64]int64, len(pairs))
+	for _, p := range pairs {
+		out[p.origin] = p.n
+	}
+	return out, err
+}
+
+func (s *sqlStore) Salt(ctx context.Context) (salt []byte, err error) {
+	fresh := make([]byte, 32)
+	if _, err := rand.Read(fresh); err != nil {
+		return nil, fmt.Errorf("draw a salt: %w", err)
+	}
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO setting (name, value) VALUES ('salt', $1) ON CONFLICT DO NOTHING`, fresh); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `SELECT value FROM setting WHERE name = 'salt'`).Scan(&salt)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the salt: %w", err)
+	}
+	return salt, nil
+}
+
+// collect scans all rows, wrapping errors once with what was attempted.
+func collect[T any](rows *sql.Rows, err error, what string, into func(*T) []any) ([]T, error) {
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	var out []T
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(into(&v)...); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		out = append(out, v)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return out, nil
+}
+
+func notFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}

@@ -1,0 +1,210 @@
+package dora
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
+)
+
+// chunkBytes and chunkRows bound what one transaction writes of a revision, so
+// that the write lock is held for milliseconds and ingestion goes on beside it.
+const (
+	chunkBytes = 1 << 20
+	chunkRows  = 256
+)
+
+func (s *sqlStore) Checkpoint(ctx context.Context) (int64, error) {
+	var seq int64
+	err := s.db.Read.QueryRowContext(ctx, `SELECT seq FROM checkpoint WHERE name = 'projection'`).Scan(&seq)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("read the checkpoint: %w", err)
+	}
+	return seq, nil
+}
+
+func (s *sqlStore) SetCheckpoint(ctx context.Context, seq int64) error {
+	return s.db.Tx(ctx, func(tx *sql.Tx) error { return setCheckpoint(ctx, tx, seq) })
+}
+
+func setCheckpoint(ctx context.Context, tx *sql.Tx, seq int64) error {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO checkpoint (name, seq) VALUES ('projection', $1)
+		ON CONFLICT (name) DO UPDATE SET seq = excluded.seq`, seq); err != nil {
+		return fmt.Errorf("move the checkpoint: %w", err)
+	}
+	return nil
+}
+
+const headColumns = `SELECT project, rev, began, spec_version, format, settled_at FROM head`
+
+func headFields(h *Head) []any {
+	return []any{&h.Project, &h.Rev, &h.Began, &h.SpecVersion, &h.Format, (*int64)(&h.SettledAt)}
+}
+
+func (s *sqlStore) Heads(ctx context.Context) ([]Head, error) {
+	rows, err := s.db.Read.QueryContext(ctx, headColumns+` ORDER BY project`)
+	return collect(rows, err, "list heads", headFields)
+}
+
+func (s *sqlStore) Head(ctx context.Context, project string) (Head, error) {
+	var h Head
+	if err := s.db.Read.QueryRowContext(ctx, headColumns+` WHERE project = $1`, project).Scan(headFields(&h)...); err != nil {
+		return Head{}, fmt.Errorf("read the head of %s: %w", project, notFound(err))
+	}
+	return h, nil
+}
+
+func (s *sqlStore) Blocks(ctx context.Context, project string, from, to int64, yield func(key string, body []byte) error) error {
+	rows, err := s.db.Read.QueryContext(ctx, `SELECT key, body FROM block WHERE project = $1 AND rev > $2 AND rev <= $3 ORDER BY rev`, project, from, to)
+	if err != nil {
+		return fmt.Errorf("read the blocks of %s: %w", project, err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	var key string
+	var body sql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&key, &body); err != nil {
+			return fmt.Errorf("read the blocks of %s: %w", project, err)
+		}
+		if err := yield(key, body); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read the blocks of %s: %w", project, err)
+	}
+	return nil
+}
+
+func (s *sqlStore) PutBlocks(ctx context.Context, h Head, changed map[string][]byte, deleted []string, seq int64) error {
+	keys := append(slices.Sorted(maps.Keys(changed)), deleted...)
+	chunks := chunk(keys, changed)
+	for i, c := range chunks {
+		last := i == len(chunks)-1
+		err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+			if err := s.putChunk(ctx, tx, h, c, changed); err != nil {
+				return err
+			}
+			if !last {
+				return nil
+			}
+			if err := putHead(ctx, tx, h); err != nil {
+				return err
+			}
+			if seq != 0 {
+				return setCheckpoint(ctx, tx, seq)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("write revision %d of %s: %w", h.Rev, h.Project, err)
+		}
+	}
+	// What the revision replaced is of no use to any reader now. Should the
+	// process end before this, the next revision of the key removes it.
+	for _, c := range chunks {
+		if len(c) == 0 {
+			continue
+		}
+		if err := s.db.Tx(ctx, func(tx *sql.Tx) error { return s.dropOld(ctx, tx, h, c) }); err != nil {
+			return fmt.Errorf("drop what revision %d of %s replaced: %w", h.Rev, h.Project, err)
+		}
+	}
+	return nil
+}
+
+// chunk cuts keys so that each part stays within the bounds. There is always
+// one part, for the head.
+func chunk(keys []string, bodies map[string][]byte) [][]string {
+	chunks := [][]string{{}}
+	size := 0
+	for _, k := range keys {
+		last := len(chunks) - 1
+		if len(chunks[last]) > 0 && (size+len(bodies[k]) > chunkBytes || len(chunks[last]) == chunkRows) {
+			chunks, size, last = append(chunks, nil), 0, last+1
+		}
+		chunks[last] = append(chunks[last], k)
+		size += len(bodies[k])
+	}
+	return chunks
+}
+
+func (s *sqlStore) putChunk(ctx context.Context, tx *sql.Tx, h Head, keys []string, bodies map[string][]byte) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	const conflict = ` ON CONFLICT (project, key, rev) DO UPDATE SET body = excluded.body`
+	if s.db.Engine == sqlstore.Postgres {
+		values := make([][]byte, len(keys))
+		for i, k := range keys {
+			values[i] = bodies[k]
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO block (project, key, rev, body)
+			SELECT $1, b.key, $2, b.body FROM unnest($3::text[], $4::bytea[]) AS b(key, body)`+conflict, h.Project, h.Rev, keys, values)
+		return err
+	}
+	put, err := tx.PrepareContext(ctx, `INSERT INTO block (project, key, rev, body) VALUES ($1, $2, $3, $4)`+conflict)
+	if err != nil {
+		return err
+	}
+	defer put.Close() //nolint:errcheck // ends with the transaction
+	for _, k := range keys {
+		if _, err := put.ExecContext(ctx, h.Project, k, h.Rev, bodies[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sqlStore) dropOld(ctx context.Context, tx *sql.Tx, h Head, keys []string) error {
+	if s.db.Engine == sqlstore.Postgres {
+		_, err := tx.ExecContext(ctx, `DELETE FROM block WHERE project = $1 AND rev < $2 AND key = ANY($3::text[])`, h.Project, h.Rev, keys)
+		return err
+	}
+	drop, err := tx.PrepareContext(ctx, `DELETE FROM block WHERE project = $1 AND key = $2 AND rev < $3`)
+	if err != nil {
+		return err
+	}
+	defer drop.Close() //nolint:errcheck // ends with the transaction
+	for _, k := range keys {
+		if _, err := drop.ExecContext(ctx, h.Project, k, h.Rev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func putHead(ctx context.Context, tx *sql.Tx, h Head) error {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO head (project, rev, began, spec_version, format, settled_at) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (project) DO UPDATE SET rev = excluded.rev, began = excluded.began, spec_version = excluded.spec_version,
+		format = excluded.format, settled_at = excluded.settled_at`,
+		h.Project, h.Rev, h.Began, h.SpecVersion, h.Format, int64(h.SettledAt)); err != nil {
+		return fmt.Errorf("move the head: %w", err)
+	}
+	return nil
+}
+
+func (s *sqlStore) DropUnfinished(ctx context.Context) error {
+	return s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM block WHERE rev > coalesce((SELECT h.rev FROM head h WHERE h.project = block.project), 0)`); err != nil {
+			return fmt.Errorf("drop unfinished blocks: %w", err)
+		}
+		return nil
+	})
+}
+
+func (s *sqlStore) DropProjection(ctx context.Context, project string) error {
+	return s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM head WHERE project = $1`, project); err != nil {
+			return fmt.Errorf("drop the head of %s: %w", project, err)
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM block WHERE project = $1`, project); err != nil {
+			return fmt.Errorf("drop the blocks of %s: %w", project, err)
+		}
+		return nil
+	})
+}
