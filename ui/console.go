@@ -86,6 +86,10 @@ func (c *console) signedIn(p page) http.Handler {
 				return
 			}
 			body, err := p(w, r, f)
+			if err != nil && statusOf(err) == http.StatusUnauthorized { // the session ended meanwhile
+				toSignIn(w, r)
+				return
+			}
 			if err != nil {
 				c.fault(w, r, f, err)
 				return

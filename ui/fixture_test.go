@@ -98,7 +98,7 @@ func (f *readerFake) Evidence(_ context.Context, metric string, q delivery.Query
 	return f.evidence[metric], f.err
 }
 
-func (f *readerFake) DeploymentEvidence(_ context.Context, _, key string) (delivery.DeploymentEvidence, error) {
+func (f *readerFake) DeploymentEvidence(_ context.Context, _ delivery.Query, key string) (delivery.DeploymentEvidence, error) {
 	for i, d := range f.deployments {
 		if d.Key == key {
 			e := delivery.DeploymentEvidence{Deployment: d, Changes: f.changes}
@@ -117,13 +117,13 @@ func (f *readerFake) DeploymentEvidence(_ context.Context, _, key string) (deliv
 func (f *readerFake) ChangeEvidence(_ context.Context, _ delivery.Query, sha string) (delivery.ChangeEvidence, error) {
 	for _, c := range f.changes {
 		if c.SHA == sha {
-			return delivery.ChangeEvidence{Change: c, Parents: []string{f.changes[0].SHA}, Deliveries: []delivery.Change{c}}, nil
+			return delivery.ChangeEvidence{Change: c, Deliveries: []delivery.Change{c}}, nil
 		}
 	}
 	return delivery.ChangeEvidence{}, problem.New(problem.NotFound, "there is no change %q", sha)
 }
 
-func (f *readerFake) IncidentEvidence(_ context.Context, _, key string) (delivery.IncidentEvidence, error) {
+func (f *readerFake) IncidentEvidence(_ context.Context, _ delivery.Query, key string) (delivery.IncidentEvidence, error) {
 	for _, i := range f.incidents {
 		if i.Key == key {
 			return delivery.IncidentEvidence{Incident: i}, nil
@@ -225,11 +225,11 @@ func shop() *readerFake {
 	f.projects = []delivery.Project{
 		{Name: "shop", TimeZone: "Europe/Berlin", Declared: true, Teams: []string{"checkout", "platform"}, Environments: []string{"production", "staging"},
 			Services: []delivery.Service{{Name: "api", Team: "checkout", Repo: "https://git.example/shop/api.git", Environments: []string{"production", "staging"}}, {Name: "web", Team: "checkout", Repo: "https://git.example/shop/web.git", Environments: []string{"production"}}, {Name: "worker", Team: "platform", Repo: "https://git.example/shop/api.git", Paths: []string{"worker/"}, Environments: []string{"production"}}},
-			Repos:    []string{"https://git.example/shop/api.git", "https://git.example/shop/web.git"}, Events: 48210,
+			Repos:    []string{"https://git.example/shop/api.git", "https://git.example/shop/web.git"}, Entities: 48210,
 			FirstEventAt: ptr(fixtureNow.AddDate(-2, 0, 0)), LastEventAt: ptr(fixtureNow.Add(-3 * time.Minute)), LastDeploymentAt: ptr(fixtureNow.Add(-52 * time.Minute)),
 			YAML: "project: shop\ntime_zone: Europe/Berlin\nteams:\n  - name: checkout\n  - name: platform\nservices:\n  - name: api\n    team: checkout\n    repo: https://git.example/shop/api.git\n"},
-		{Name: "billing", TimeZone: "UTC", Services: []delivery.Service{{Name: "billing"}}, Repos: []string{"https://git.example/billing.git"}, Environments: []string{"production"}, Events: 812, LastDeploymentAt: ptr(fixtureNow.Add(-76 * time.Hour))},
-		{Name: "legacy", TimeZone: "America/New_York", Services: []delivery.Service{{Name: "mainframe"}}, Repos: []string{"https://git.example/legacy.git"}, Environments: []string{"production"}, Events: 96, LastDeploymentAt: ptr(fixtureNow.AddDate(-2, -3, 0))},
+		{Name: "billing", TimeZone: "UTC", Services: []delivery.Service{{Name: "billing"}}, Repos: []string{"https://git.example/billing.git"}, Environments: []string{"production"}, Entities: 812, LastDeploymentAt: ptr(fixtureNow.Add(-76 * time.Hour))},
+		{Name: "legacy", TimeZone: "America/New_York", Services: []delivery.Service{{Name: "mainframe"}}, Repos: []string{"https://git.example/legacy.git"}, Environments: []string{"production"}, Entities: 96, LastDeploymentAt: ptr(fixtureNow.AddDate(-2, -3, 0))},
 	}
 	services := []string{"api", "web", "worker"}
 	for i := range 120 {
@@ -238,7 +238,7 @@ func shop() *readerFake {
 			SHA: sha(i), Kind: "forward", Outcome: "success", StartedAt: ptr(at.Add(-4 * time.Minute)), FinishedAt: ptr(at), Changes: 1 + i%6, PreviousKey: "argocd/" + strconv.Itoa(899-i), PreviousID: strconv.Itoa(899 - i)}
 		switch {
 		case i%17 == 5:
-			d.Failed, d.FailureReasons, d.RestoredAt, d.RestoredBy, d.RecoverySeconds = true, []string{"rolled_back", "incident"}, ptr(at.Add(3*time.Hour)), "rollback", num(10800)
+			d.Failed, d.FailureReasons, d.RestoredAt, d.RestoredBy = true, []string{"rolled_back", "incident"}, ptr(at.Add(3*time.Hour)), "rollback"
 		case i%17 == 4:
 			d.Kind, d.Changes = "rollback", 0
 		case i%13 == 7:
@@ -264,7 +264,7 @@ func shop() *readerFake {
 		{Key: "alertmanager/7c1", ID: "7c1", Source: "alertmanager", Title: "Checkout answers 5xx", Severity: "critical", Service: "api", Environment: "production", OpenedAt: ptr(fixtureNow.Add(-86 * time.Hour)), ResolvedAt: ptr(fixtureNow.Add(-83 * time.Hour)), DeploymentKey: "argocd/895", DeploymentID: "895", LinkedBy: "time"},
 		{Key: "alertmanager/7c2", ID: "7c2", Source: "alertmanager", Title: "Queue grows", Severity: "warning", Service: "worker", Environment: "production", OpenedAt: ptr(fixtureNow.Add(-20 * time.Hour)), LinkedBy: "none", Reason: "outside_time_window"},
 	}
-	f.quarantine = []delivery.Quarantined{{ID: "q1", Source: "github", Code: "invalid_field", Field: "deployment.sha", Detail: "the deployment names no commit", ReceivedAt: ptr(fixtureNow.Add(-time.Hour)), Body: `{"deployment":{"sha":""}}`}}
+	f.quarantine = []delivery.Quarantined{{ID: "q1", Source: "github", Field: "deployment.sha", Detail: "the deployment names no commit", ReceivedAt: ptr(fixtureNow.Add(-time.Hour)), Body: `{"deployment":{"sha":""}}`}}
 	for _, m := range []string{"deployment_frequency", "change_fail_rate", "deployment_rework_rate", "failed_deployment_recovery_time"} {
 		var e delivery.Evidence
 		for i := range f.deployments[:20] {
@@ -282,6 +282,7 @@ func shop() *readerFake {
 		c := &f.changes[i]
 		lt.Rows = append(lt.Rows, delivery.Row{Change: c, Counted: true, Value: c.LeadTime, Unit: "seconds", Rule: "commit_graph"})
 	}
+	lt.Rules = []string{"A change is a commit; its lead time is authored to deployed.", "Medians are continuous."}
 	f.evidence["change_lead_time"] = lt
 	return f
 }

@@ -1,3 +1,40 @@
 // Package ui is the console: the pages in which people read how well they deliver, and open each number to the
 // deployments, commits and incidents behind it.
+//
+// It computes nothing. Every page is a question to the delivery metrics service, asked over HTTP with the reader's
+// own session, and drawn on the server as HTML and SVG. The question stands in the URL (ui/scope), the numbers come
+// as the service gives them (ui/delivery), the marks of charts are placed by ui/chart, quantities are written by
+// ui/units and the pages drawn by ui/view. JavaScript adds speed and keys and is not needed; nothing is asked of any
+// other host.
+//
+// Signing in and out belongs to services/identity; the console sends there whoever has no session.
 package ui
+
+import (
+	"context"
+
+	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
+	"github.com/fawkes-idp/fawkes/internal/kit/module"
+	"github.com/fawkes-idp/fawkes/ui/delivery"
+)
+
+//go:generate go tool -modfile=../tools/go.mod templ generate
+
+// Module is the console as the program sees it. Its one route is what no other service answers.
+func Module() module.Module {
+	return module.Module{
+		Name:    "console",
+		Summary: "the pages in which people read the delivery metrics and their evidence",
+		Needs:   []string{"identity", "dora"},
+		Calls:   []string{"identity", "dora"},
+		Routes:  []string{"/"},
+		New:     open,
+	}
+}
+
+func open(_ context.Context, d module.Deps) (*module.Service, error) {
+	c := &console{reader: delivery.NewHTTP(d.Peers), gate: d.Auth, clock: d.Clock, log: d.Log}
+	return &module.Service{
+		Handler: httpapi.Wrap(httpapi.Options{Service: "console", Log: d.Log, Tracer: d.Tracer, Metrics: d.Metrics, Clock: d.Clock}, c.handler()),
+	}, nil
+}

@@ -123,10 +123,10 @@ func (c *console) metric(_ http.ResponseWriter, r *http.Request, f view.Frame) (
 	return view.Metric(f, p), nil
 }
 
-// kinds are the kinds of deployment that a list can be narrowed to.
+// knownKind says whether a list can be narrowed to the kind; empty is all.
 func knownKind(kind string) bool {
 	switch kind {
-	case "", "first", "forward", "redeploy", "rollback", "hotfix":
+	case "", "first", "forward", "redeploy", "rollback":
 		return true
 	}
 	return false
@@ -193,7 +193,7 @@ func (c *console) deployment(_ http.ResponseWriter, r *http.Request, f view.Fram
 		return nil, err
 	}
 	f.Crumb = "Deployment"
-	e, err := c.reader.DeploymentEvidence(r.Context(), f.Scope.Project, r.PathValue("key"))
+	e, err := c.reader.DeploymentEvidence(r.Context(), question(f.Scope, scope.Window{}, false), r.PathValue("key"))
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func (c *console) incident(_ http.ResponseWriter, r *http.Request, f view.Frame)
 		return nil, err
 	}
 	f.Crumb = "Incident"
-	e, err := c.reader.IncidentEvidence(r.Context(), f.Scope.Project, r.PathValue("key"))
+	e, err := c.reader.IncidentEvidence(r.Context(), question(f.Scope, scope.Window{}, false), r.PathValue("key"))
 	if err != nil {
 		return nil, err
 	}

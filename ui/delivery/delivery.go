@@ -19,9 +19,9 @@ type Reader interface {
 	Changes(ctx context.Context, q Query, page Page) (List[Change], error)
 	Incidents(ctx context.Context, q Query, page Page) (List[Incident], error)
 	Evidence(ctx context.Context, metric string, q Query, page Page) (Evidence, error)
-	DeploymentEvidence(ctx context.Context, project, key string) (DeploymentEvidence, error)
+	DeploymentEvidence(ctx context.Context, q Query, key string) (DeploymentEvidence, error)
 	ChangeEvidence(ctx context.Context, q Query, sha string) (ChangeEvidence, error)
-	IncidentEvidence(ctx context.Context, project, key string) (IncidentEvidence, error)
+	IncidentEvidence(ctx context.Context, q Query, key string) (IncidentEvidence, error)
 	Quarantine(ctx context.Context, page Page) (List[Quarantined], error)
 	QuarantineEntry(ctx context.Context, id string) (Quarantined, error)
 }
@@ -58,7 +58,7 @@ type Project struct {
 	Teams                                      []string
 	Repos                                      []string
 	Environments                               []string
-	Events                                     int
+	Entities                                   int
 	FirstEventAt, LastEventAt                  *time.Time
 	FirstDeploymentAt, LastDeploymentAt        *time.Time
 	YAML                                       string // the specification as a file for `fawkes dora project apply -f`
@@ -75,12 +75,13 @@ type Service struct {
 // Report is the five metrics of one window and, when asked for, their series.
 type Report struct {
 	Project, Profile  string
-	From, To          string
+	From, To          time.Time
 	AsOf              time.Time
 	Stale             bool
 	StaleReason       string
 	LevelsEdition     string
-	Score             *float64
+	Score             *float64 // the mean of the metrics' scores
+	ScoreReason       string
 	Metrics           []Metric
 	Series            []Step
 	ProjectionPending int // events stored and not yet part of the numbers
@@ -113,7 +114,8 @@ type Metric struct {
 	Level        string
 	Edition      string // of the table of levels
 	Score        *float64
-	Reason       string // why the value, the interval or the level is missing
+	Reason       string // why the value is missing
+	LevelReason  string // why the level is missing
 	Completeness *Completeness
 	Parts        []Part
 	Extra        []Extra // further numbers that the service gives with the metric
@@ -142,21 +144,21 @@ type Completeness struct {
 
 // Deployment is one deployment of a service to an environment. Key names it in URLs.
 type Deployment struct {
-	Key, ID, Source        string
-	Service, Environment   string
-	Repo, SHA, Digest      string
-	Kind, Outcome          string
-	StartedAt, FinishedAt  *time.Time
-	PreviousKey            string
-	PreviousID             string
-	Changes                int
-	Failed, Unplanned      bool
-	FailureReasons         []string
-	RestoredAt             *time.Time
-	RestoredBy             string
-	RecoverySeconds        *float64
-	MedianLeadTimeSeconds  *float64
-	Name, URL, KindBecause string
+	Key, ID, Source       string
+	Service, Environment  string
+	Repo, SHA, Digest     string
+	Kind, Outcome         string
+	StartedAt, FinishedAt *time.Time
+	PreviousKey           string
+	PreviousID            string
+	Changes               int
+	Failed, Unplanned     bool
+	FailureReasons        []string
+	Reason                string // why its changes are not known
+	RestoredRef           string
+	RestoredAt            *time.Time
+	RestoredBy            string
+	Name, URL             string
 }
 
 // At is when the deployment finished or, failing that, started.
@@ -168,6 +170,14 @@ func (d Deployment) At() (time.Time, bool) {
 		return *d.StartedAt, true
 	}
 	return time.Time{}, false
+}
+
+// Recovery is how long the failure lasted in seconds, where it has ended.
+func (d Deployment) Recovery() (seconds float64, ok bool) {
+	if d.RestoredAt == nil || d.FinishedAt == nil {
+		return 0, false
+	}
+	return d.RestoredAt.Sub(*d.FinishedAt).Seconds(), true
 }
 
 // Change is a commit or, under profiles that say so, a merged pull request.
@@ -187,9 +197,6 @@ func (c Change) Parts() []Part {
 	for i := range out {
 		if out[i].Seconds == nil {
 			out[i].Reason = c.Reason
-			if r := c.Reasons[out[i].Name]; r != "" {
-				out[i].Reason = r
-			}
 		} else {
 			out[i].N = 1
 		}
@@ -207,24 +214,26 @@ type Incident struct {
 	URL, Reason                      string
 }
 
-// Evidence is the rows behind a number. Rule says in words how the metric takes them up.
+// Evidence is the rows behind a number. Rules are those of the profile, a sentence each.
 type Evidence struct {
-	Metric     Metric
-	Rule       string
+	Rules      []string
 	Rows       []Row
 	NextCursor string
 }
 
-// Row is one piece of evidence: exactly one of Deployment, Change and Incident is set.
+// Row is one piece of evidence: a deployment, a change or an incident. A recovery has its deployment and, where one
+// ended the failure, the incident too.
 type Row struct {
 	Deployment *Deployment
 	Change     *Change
 	Incident   *Incident
-	// Counted says that the row adds to the value; Rule says what made or did not make it count.
-	Counted bool
-	Rule    string
-	Value   *float64
-	Unit    string
+	// Counted says that the row adds to the value: Value is what it adds, and Rule what linked it, pointing at Ref.
+	// Otherwise Reason says why it does not.
+	Counted      bool
+	Value        *float64
+	Unit         string
+	Rule, Reason string
+	Ref          string
 }
 
 // DeploymentEvidence is all that is known about one deployment.
@@ -238,15 +247,13 @@ type DeploymentEvidence struct {
 	Events     []Event
 }
 
-// ChangeEvidence is all that is known about one commit or pull request.
+// ChangeEvidence is all that is known about one commit or pull request. Deliveries is the change once for each
+// service and environment that it reached or waits for; Change stands for them all.
 type ChangeEvidence struct {
 	Change      Change
-	Parents     []string
-	Paths       []string
 	Deployments []Deployment
-	Deliveries  []Change // the change once for each service and environment that it reached
+	Deliveries  []Change
 	Notes       []Note
-	Events      []Event
 }
 
 // IncidentEvidence is all that is known about one incident.
@@ -260,16 +267,18 @@ type IncidentEvidence struct {
 // Note is a rule that was applied: its name, and what it did here.
 type Note struct{ Rule, Detail string }
 
-// Event is one entry of the event log behind an object.
+// Event is one entry of the event log behind an object; Seq is its number in the log.
 type Event struct {
-	Type, Source, ID string
-	At               *time.Time
+	Seq          int64
+	Type, Source string
+	At           *time.Time
 }
 
 // Quarantined is a delivery that could not be understood, kept as it came.
 type Quarantined struct {
-	ID, Source, Code, Field, Detail, Mend, Project string
-	ReceivedAt                                     *time.Time
-	Body                                           string
-	Size                                           int
+	ID, Source, Project, Kind, Delivery string
+	Field, Detail                       string
+	ReceivedAt                          *time.Time
+	Body                                string
+	Size                                int
 }

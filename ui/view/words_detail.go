@@ -3,6 +3,7 @@ package view
 import (
 	"net/url"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/fawkes-idp/fawkes/ui/delivery"
@@ -35,7 +36,26 @@ func linkedByMeaning(by string) string {
 	return "No rule found a deployment: none was named, no artifact matched, and none lay within the incident window."
 }
 
+// restoredBy says what ended a failure.
+func restoredBy(code string) string {
+	switch code {
+	case "next_good_deployment":
+		return "the next good deployment"
+	case "rollback":
+		return "a rollback"
+	case "incident_resolved":
+		return "the end of the incident"
+	}
+	return ruleName(code)
+}
+
+// ruleName writes a rule's code as a name.
+func ruleName(code string) string { return strings.ReplaceAll(code, "_", " ") }
+
 func noChanges(d delivery.Deployment) string {
+	if d.Reason != "" {
+		return reasonText(d.Reason)
+	}
 	switch d.Kind {
 	case "first":
 		return "A first deployment is a baseline: the commits before it are not counted as its changes unless the project says so."
@@ -84,7 +104,7 @@ func deploymentChips(f Frame, kind string, failed bool) []chip {
 		{"Failed", at(url.Values{"failed": {"true"}}), "failed", failed},
 	}
 	for _, k := range []struct{ key, label, shape string }{
-		{"rollback", "Rollbacks", "rollback"}, {"hotfix", "Unplanned", "unplanned"}, {"redeploy", "Redeploys", "redeploy"}, {"first", "First", "first"},
+		{"rollback", "Rollbacks", "rollback"}, {"redeploy", "Redeploys", "redeploy"}, {"first", "First", "first"},
 	} {
 		out = append(out, chip{k.label, at(url.Values{"kind": {k.key}}), k.shape, kind == k.key && !failed})
 	}
