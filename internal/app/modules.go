@@ -2,6 +2,7 @@ package app
 
 import (
 	"github.com/fawkes-idp/fawkes/internal/kit/module"
+	"github.com/fawkes-idp/fawkes/services/dora"
 	"github.com/fawkes-idp/fawkes/services/identity"
 )
 
@@ -10,5 +11,6 @@ import (
 func Modules() []module.Module {
 	return []module.Module{
 		identity.Module(),
+		dora.Module(),
 	}
 }
