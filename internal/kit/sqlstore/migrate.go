@@ -38,6 +38,10 @@ func (db *DB) Migrate(ctx context.Context, fsys fs.FS) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	if _, err := provider.Up(ctx); err != nil {
+		var partial *goose.PartialError
+		if errors.As(err, &partial) && partial.Failed != nil && partial.Failed.Source != nil {
+			return fmt.Errorf("migrate: %s: %w", partial.Failed.Source.Path, partial.Err)
+		}
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil

@@ -24,9 +24,9 @@ const (
 	// passivePages is the size of the log, in pages of 4 KiB, from which its pages
 	// are copied back into the database file.
 	passivePages = 500
-	// restartPages is the size from which writers are held for a moment, so that
-	// the log begins again from its start; without it the log would grow for as
-	// long as writes never pause.
+	// restartPages is the size from which the writer stands still for a moment while
+	// the rest is copied, so that the log begins again from its start; without it
+	// the log would grow for as long as writes never pause.
 	restartPages = 8192
 	// backstopPages is when the writer itself copies back; it is reached only when
 	// the background cannot keep up.
@@ -74,7 +74,7 @@ func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 		return nil, errors.Join(err, read.Close(), write.Close())
 	}
 
-	cp := newCheckpointer(keeper, path+"-wal", opts)
+	cp := newCheckpointer(keeper, write, path+"-wal", opts)
 	return &DB{
 		Engine: SQLite, Write: write, Read: read, log: opts.Logger,
 		close: sync.OnceValue(func() error {
@@ -112,16 +112,16 @@ func sqlitePool(path string, conns int, params ...string) (*sql.DB, error) {
 // checkpointer copies the write-ahead log back into the database file, away from
 // the writer, so that no write waits for the copying.
 type checkpointer struct {
-	db     *sql.DB
-	wal    string
-	opts   Options
-	cancel context.CancelFunc
-	done   chan struct{}
+	db, write *sql.DB
+	wal       string
+	opts      Options
+	cancel    context.CancelFunc
+	done      chan struct{}
 }
 
-func newCheckpointer(db *sql.DB, wal string, opts Options) *checkpointer {
+func newCheckpointer(db, write *sql.DB, wal string, opts Options) *checkpointer {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &checkpointer{db: db, wal: wal, opts: opts, cancel: cancel, done: make(chan struct{})}
+	c := &checkpointer{db: db, write: write, wal: wal, opts: opts, cancel: cancel, done: make(chan struct{})}
 	go c.run(ctx)
 	return c
 }
@@ -159,24 +159,21 @@ func (c *checkpointer) run(ctx context.Context) {
 }
 
 // checkpoint copies what no reader still needs, and returns how many pages of
-// the log are left.
+// the log are left. When the log is long and the writer has added to it in the
+// meantime, the rest is copied on the writer's own connection: its pool hands
+// connections out in turn, while a lock on the file would hardly ever be won from
+// a writer that never pauses. The next transaction then begins the log again.
 func (c *checkpointer) checkpoint(ctx context.Context) (left int, err error) {
-	busy, logged, copied, err := c.pass(ctx, "PASSIVE")
-	if err != nil {
-		return 0, err
+	logged, copied, err := passive(ctx, c.db)
+	if err != nil || logged == copied || logged < restartPages {
+		return logged - copied, err
 	}
-	if logged >= restartPages {
-		if busy, logged, copied, err = c.pass(ctx, "RESTART"); err != nil {
-			return 0, err
-		}
-		if busy != 0 {
-			c.opts.Logger.Debug("a long read keeps the write-ahead log from starting again", "pages", logged)
-		}
-	}
-	return logged - copied, nil
+	logged, copied, err = passive(ctx, c.write)
+	return logged - copied, err
 }
 
-func (c *checkpointer) pass(ctx context.Context, mode string) (busy, logged, copied int, err error) {
-	err = c.db.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &logged, &copied)
-	return busy, logged, copied, err
+func passive(ctx context.Context, db *sql.DB) (logged, copied int, err error) {
+	var busy int
+	err = db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &logged, &copied)
+	return logged, copied, err
 }

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -84,20 +86,19 @@ func (e *unavailableError) Problem() *problem.Problem {
 }
 
 // commitError tells what the failure of a COMMIT means. SQLite and a refusal by
-// PostgreSQL mean that nothing was stored; a connection lost after COMMIT was
-// sent means that nobody knows.
+// PostgreSQL mean that nothing was stored. Whatever else happens there leaves it
+// open; pgconn.SafeToRetry does not help, because a connection that was lost
+// after the COMMIT went out may be reported as "conn closed", which counts as
+// safe.
 func commitError(engine Engine, err error) error {
-	if engine == SQLite || pgconn.SafeToRetry(err) {
+	if engine == SQLite || errors.Is(err, sql.ErrTxDone) || errors.Is(err, pgx.ErrTxCommitRollback) {
 		return err
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.SeverityUnlocalized == "ERROR" {
 		return err
 	}
-	if lostConnection(err) || errors.As(err, &pg) || pgconn.Timeout(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return errors.Join(ErrOutcomeUnknown, err)
-	}
-	return err
+	return errors.Join(ErrOutcomeUnknown, err)
 }
 
 // backoff is the wait before attempt n (from 1): doubling from 10 ms up to one
