@@ -24,6 +24,12 @@ func Compute(v *View, q Query, p Profile) (Report, error) {
 	e := engines.Get().(*engine)
 	defer engines.Put(e)
 	e.v, e.x, e.s = v, v.index(p), s
+	e.waiting = e.waiting[:0]
+	for _, merged := range e.x.requests.of(s.services) {
+		if e.x.requests.earliest(int(merged.request), s.in) < 0 {
+			e.waiting = append(e.waiting, merged)
+		}
+	}
 	r := Report{
 		Project: v.spec.Project, Profile: p.Name, Service: text(q.Service), Team: text(q.Team), Environment: text(q.Environment),
 		TimeZone: v.cal.loc.String(), Interval: q.Interval, From: s.window.from.UTC(), To: s.window.to.UTC(), AsOf: v.AsOf.UTC(),
@@ -65,10 +71,11 @@ type engine struct {
 	s *scope
 
 	sel     selector
-	sets    [columns][][]Span
+	sets    [columns][]set
 	gone    [columns][]Span // buffers for spans that are not contiguous
 	days    []uint64
 	reasons []int
+	waiting []mergedHead // merged pull requests that were not delivered in the scope
 }
 
 // stretch is the deployments of one lane that finished in the window.

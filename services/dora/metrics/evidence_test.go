@@ -125,7 +125,7 @@ func TestEvidenceAddsUpToTheNumber(t *testing.T) {
 					wantValue(t, m.Metric, m.Value, sum/float64(n))
 				case UnitSeconds:
 					var s selector
-					wantValue(t, m.Metric, m.Value, s.summarize([][]Span{spans}, p.Percentile, false).p50)
+					wantValue(t, m.Metric, m.Value, s.summarize([]set{{values: spans}}, p.Percentile, false).p50)
 				}
 			}
 		}

@@ -105,7 +105,7 @@ func (r partReasons) of(k, changes int) string {
 func (e *engine) gatherCommits(c *counts, m *Metric) partReasons {
 	for _, s := range c.stretches {
 		for k := range columns {
-			if v := s.lane.spans.column(k, s.from, s.to); len(v) > 0 {
+			if v := s.lane.spans.column(k, s.from, s.to); len(v.values) > 0 {
 				e.sets[k] = append(e.sets[k], v)
 			}
 		}
@@ -122,7 +122,7 @@ func (e *engine) gatherCommits(c *counts, m *Metric) partReasons {
 	m.Parts.Pending = ptr(pending)
 	withRequest := 0
 	for _, v := range e.sets[coding] {
-		withRequest += len(v)
+		withRequest += len(v.values)
 	}
 	return partReasons{withRequest}
 }
@@ -144,21 +144,10 @@ func (e *engine) gatherRequests(w window, m *Metric) partReasons {
 	for k := range e.gone {
 		e.gone[k] = e.gone[k][:0]
 	}
-	n, pending := 0, 0
-	for _, merged := range r.merged {
-		h := r.earliest(int(merged.request), e.s.in)
-		if h < 0 {
-			pr := e.v.history.PullRequests[merged.request]
-			if !r.concerns(pr, e.s.services) {
-				continue
-			}
-			pending++
-			if merged.at >= from && merged.at < to {
-				m.Completeness.Reasons[e.x.profile.PullRequestLead(pr, nil).Reason]++
-			}
-			continue
-		}
-		if f := r.heads[h].finished; f < from || f >= to {
+	n := 0
+	for _, h := range r.between(from, to) {
+		// The earliest started delivery of the scope decides; others do not count.
+		if head := &r.heads[h]; !e.s.in[head.lane] || r.earliest(int(head.request), e.s.in) != int(h) {
 			continue
 		}
 		n++
@@ -173,12 +162,18 @@ func (e *engine) gatherRequests(w window, m *Metric) partReasons {
 			}
 		}
 	}
-	for k := range columns {
-		if len(e.gone[k]) > 0 {
-			e.sets[k] = append(e.sets[k], e.gone[k])
+	for _, merged := range e.waiting {
+		if merged.at >= from && merged.at < to {
+			pr := e.v.history.PullRequests[merged.request]
+			m.Completeness.Reasons[e.x.profile.PullRequestLead(pr, nil).Reason]++
 		}
 	}
-	m.Parts.Pending = ptr(pending)
+	for k := range columns {
+		if len(e.gone[k]) > 0 {
+			e.sets[k] = append(e.sets[k], set{values: e.gone[k]})
+		}
+	}
+	m.Parts.Pending = ptr(len(e.waiting))
 	return partReasons{n}
 }
 
@@ -266,7 +261,7 @@ func (e *engine) recovery(w window, c *counts) Metric {
 		}
 	}
 	e.gone[total] = values
-	sum := e.sel.summarize([][]Span{values}, e.x.profile.Percentile, false)
+	sum := e.sel.summarize([]set{{values: values}}, e.x.profile.Percentile, false)
 	m.N = sum.n
 	m.Completeness.Linked, m.Completeness.Total = sum.n, failed
 	m.Parts = Parts{Failed: ptr(failed), Recovered: ptr(sum.n), Open: ptr(stillOpen), OpenDeployments: sortedKeys(open, mostOpen)}

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 
@@ -61,7 +62,8 @@ const (
 // after deployment, with a sum up to each.
 type spans struct {
 	values   [columns][]Span
-	upTo     [columns][]int32 // upTo[k][i]: values of deployments before i
+	classes  [columns][]uint16 // their magnitudes, so that many are counted fast
+	upTo     [columns][]int32  // upTo[k][i]: values of deployments before i
 	excluded []exclusion
 }
 
@@ -71,8 +73,9 @@ type exclusion struct {
 	count  int32
 }
 
-func (s *spans) column(k, from, to int) []Span {
-	return s.values[k][s.upTo[k][from]:s.upTo[k][to]]
+func (s *spans) column(k, from, to int) set {
+	a, b := s.upTo[k][from], s.upTo[k][to]
+	return set{s.values[k][a:b], s.classes[k][a:b]}
 }
 
 func newIndex(a *arranged, p Profile, former *index) *index {
@@ -167,10 +170,11 @@ func (x *index) leads(ds []*history.Deployment, old *laneIndex) spans {
 		n += len(d.Changes)
 	}
 	for k := range columns {
-		s.values[k] = make([]Span, 0, n)
+		s.values[k], s.classes[k] = make([]Span, 0, n), make([]uint16, 0, n)
 		s.upTo[k] = make([]int32, 1, len(ds)+1)
 		if same > 0 {
-			s.values[k] = append(s.values[k], old.spans.column(k, 0, same)...)
+			c := old.spans.column(k, 0, same)
+			s.values[k], s.classes[k] = append(s.values[k], c.values...), append(s.classes[k], c.magnitudes...)
 			s.upTo[k] = append(s.upTo[k][:0], old.spans.upTo[k][:same+1]...)
 		}
 	}
@@ -212,7 +216,7 @@ func (x *index) lead(s *spans, at int32, d *history.Deployment) {
 		}
 		for k, v := range [columns]Span{l.Total, l.Coding, l.Pickup, l.Review, l.Deploy} {
 			if v != Unknown {
-				s.values[k] = append(s.values[k], v)
+				s.values[k], s.classes[k] = append(s.values[k], v), append(s.classes[k], uint16(magnitude(v)))
 			}
 		}
 	}
@@ -235,9 +239,11 @@ func (l *laneIndex) between(from, to history.Time) (int, int) {
 type requestIndex struct {
 	heads     []deliveryHead // by pull request, then by start
 	leads     []Lead         // beside heads
+	finished  []int32        // the places of heads, by (finished, place)
 	merged    []mergedHead   // by pull request
 	services  map[string][]string
-	delivered []int32 // delivered[i]: first head of pull request i
+	concern   map[string][]int32 // by service: the places in merged that concern it
+	delivered []int32            // delivered[i]: first head of pull request i
 }
 
 type deliveryHead struct {
@@ -254,7 +260,7 @@ type mergedHead struct {
 func newRequestIndex(a *arranged, p Profile) requestIndex {
 	type lane struct{ service, environment string }
 	number := make(map[lane]int32, len(a.history.Lanes))
-	r := requestIndex{services: map[string][]string{}}
+	r := requestIndex{services: map[string][]string{}, concern: map[string][]int32{}}
 	serve := func(repo, service string) {
 		k := event.RepoKey(repo)
 		if !slices.Contains(r.services[k], service) {
@@ -277,14 +283,31 @@ func newRequestIndex(a *arranged, p Profile) requestIndex {
 		}
 	}
 	r.delivered = make([]int32, len(a.history.PullRequests)+1)
+	var repo string // that of the pull request before, and its services
+	var serving []string
+	concerns := func(service string) {
+		at := int32(len(r.merged) - 1)
+		if c := r.concern[service]; len(c) == 0 || c[len(c)-1] != at {
+			r.concern[service] = append(c, at)
+		}
+	}
 	for i, pr := range a.history.PullRequests {
 		r.delivered[i] = int32(len(r.heads))
 		if pr.MergedAt == 0 {
 			continue
 		}
 		r.merged = append(r.merged, mergedHead{int32(i), pr.MergedAt})
+		if len(pr.Deliveries) == 0 {
+			if pr.Repo != repo {
+				repo, serving = pr.Repo, r.services[event.RepoKey(pr.Repo)]
+			}
+			for _, s := range serving {
+				concerns(s)
+			}
+		}
 		for j := range pr.Deliveries {
 			d := &pr.Deliveries[j]
+			concerns(d.Service)
 			n, ok := number[lane{d.Service, d.Environment}]
 			if !ok {
 				continue
@@ -297,6 +320,13 @@ func newRequestIndex(a *arranged, p Profile) requestIndex {
 		}
 	}
 	r.delivered[len(a.history.PullRequests)] = int32(len(r.heads))
+	r.finished = make([]int32, len(r.heads))
+	for i := range r.finished {
+		r.finished[i] = int32(i)
+	}
+	slices.SortFunc(r.finished, func(x, y int32) int {
+		return cmp.Or(cmp.Compare(r.heads[x].finished, r.heads[y].finished), cmp.Compare(x, y))
+	})
 	return r
 }
 
@@ -309,6 +339,32 @@ func (r *requestIndex) earliest(request int, in []bool) int {
 		}
 	}
 	return -1
+}
+
+// between are the places of the heads of deliveries that finished in
+// [from, to).
+func (r *requestIndex) between(from, to history.Time) []int32 {
+	a := sort.Search(len(r.finished), func(i int) bool { return r.heads[r.finished[i]].finished >= from })
+	b := a + sort.Search(len(r.finished)-a, func(i int) bool { return r.heads[r.finished[a+i]].finished >= to })
+	return r.finished[a:b]
+}
+
+// of are the merged pull requests that concern some services; nil is all.
+func (r *requestIndex) of(services map[string]bool) []mergedHead {
+	if services == nil {
+		return r.merged
+	}
+	var at []int32
+	for s := range services {
+		at = append(at, r.concern[s]...)
+	}
+	slices.Sort(at)
+	at = slices.Compact(at)
+	out := make([]mergedHead, len(at))
+	for i, n := range at {
+		out[i] = r.merged[n]
+	}
+	return out
 }
 
 // concerns reports whether a pull request that was not delivered in the scope

@@ -76,6 +76,12 @@ type summary struct {
 	interval      *[2]float64
 }
 
+// set is some spans and, where they were told beforehand, their magnitudes.
+type set struct {
+	values     []Span
+	magnitudes []uint16
+}
+
 // selector finds ranks in sets of spans. Its buffers are used again.
 type selector struct {
 	buf     []Span
@@ -87,10 +93,10 @@ type selector struct {
 }
 
 // summarize computes a summary; with onlyMedian nothing but the median.
-func (s *selector) summarize(sets [][]Span, kind Percentile, onlyMedian bool) summary {
+func (s *selector) summarize(sets []set, kind Percentile, onlyMedian bool) summary {
 	out := summary{}
 	for _, set := range sets {
-		out.n += len(set)
+		out.n += len(set.values)
 	}
 	if out.n == 0 {
 		return out
@@ -142,12 +148,12 @@ const few = 4096
 // find puts the values at s.ranks (sorted, from 0) into s.found. For many
 // values it counts them by magnitude first, and then looks only at those of the
 // magnitudes in which the ranks lie: two passes without moving anything.
-func (s *selector) find(sets [][]Span, n int) {
+func (s *selector) find(sets []set, n int) {
 	s.buf = s.buf[:0]
 	s.offsets = append(s.offsets[:0], s.ranks...)
 	if n <= few {
 		for _, set := range sets {
-			s.buf = append(s.buf, set...)
+			s.buf = append(s.buf, set.values...)
 		}
 	} else {
 		s.gather(sets)
@@ -161,7 +167,7 @@ func (s *selector) find(sets [][]Span, n int) {
 
 // gather copies the values of the magnitudes that hold a rank, and turns the
 // ranks into those among the copied.
-func (s *selector) gather(sets [][]Span) {
+func (s *selector) gather(sets []set) {
 	if s.counts == nil {
 		s.counts, s.wanted = make([]uint32, magnitudes), make([]bool, magnitudes)
 	}
@@ -169,8 +175,13 @@ func (s *selector) gather(sets [][]Span) {
 	clear(s.wanted)
 	counts, wanted := (*[magnitudes]uint32)(s.counts), (*[magnitudes]bool)(s.wanted)
 	for _, set := range sets {
-		for _, v := range set {
-			counts[magnitude(v)]++
+		for _, m := range set.magnitudes {
+			counts[m%magnitudes]++
+		}
+		if set.magnitudes == nil {
+			for _, v := range set.values {
+				counts[magnitude(v)]++
+			}
 		}
 	}
 	before, kept, next := 0, 0, 0
@@ -187,9 +198,16 @@ func (s *selector) gather(sets [][]Span) {
 		}
 	}
 	for _, set := range sets {
-		for _, v := range set {
-			if wanted[magnitude(v)] {
-				s.buf = append(s.buf, v)
+		for i, m := range set.magnitudes {
+			if wanted[m%magnitudes] {
+				s.buf = append(s.buf, set.values[i])
+			}
+		}
+		if set.magnitudes == nil {
+			for _, v := range set.values {
+				if wanted[magnitude(v)] {
+					s.buf = append(s.buf, v)
+				}
 			}
 		}
 	}

@@ -105,7 +105,7 @@ func TestPercentileKinds(t *testing.T) {
 		{"ties", Lower, spans(1, 1, 1, 2), 1, 1, 1},
 	} {
 		var s selector
-		got := s.summarize([][]Span{row.values}, row.kind, false)
+		got := s.summarize([]set{{values: row.values}}, row.kind, false)
 		if !near(got.p50, row.p50) || !near(got.p75, row.p75) || !near(got.p90, row.p90) || got.n != len(row.values) {
 			t.Errorf("%s: %v %v %v, want %v %v %v", row.name, got.p50, got.p75, got.p90, row.p50, row.p75, row.p90)
 		}
@@ -126,10 +126,16 @@ func TestSelectionFindsWhatSortingWould(t *testing.T) {
 		for i := range all {
 			all[i] = Span(r.Int64N(top) - below)
 		}
-		var sets [][]Span
+		var sets []set
 		for rest := all; len(rest) > 0; {
 			k := 1 + r.IntN(len(rest))
-			sets, rest = append(sets, rest[:k]), rest[k:]
+			one := set{values: rest[:k]}
+			if r.IntN(2) == 0 { // their magnitudes are told beforehand
+				for _, v := range one.values {
+					one.magnitudes = append(one.magnitudes, uint16(magnitude(v)))
+				}
+			}
+			sets, rest = append(sets, one), rest[k:]
 		}
 		sorted := slices.Sorted(slices.Values(all))
 		ranks := []int{r.IntN(n), r.IntN(n), r.IntN(n), 0, n - 1}
@@ -163,7 +169,7 @@ func TestIntervalProperties(t *testing.T) {
 		}
 		values := rapid.SliceOfN(rapid.Map(rapid.Int64Range(0, 1e12), func(v int64) Span { return Span(v) }), 6, 80).Draw(t, "values")
 		for _, kind := range []Percentile{Continuous, Lower} {
-			got := s.summarize([][]Span{values}, kind, false)
+			got := s.summarize([]set{{values: values}}, kind, false)
 			if got.interval == nil || got.p50 < got.interval[0] || got.p50 > got.interval[1] || got.p50 > got.p75 || got.p75 > got.p90 {
 				t.Fatalf("%s: %+v", kind, got)
 			}
