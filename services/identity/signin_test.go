@@ -1,6 +1,8 @@
 package identity_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -36,8 +38,12 @@ func TestSignInLinkSignsInOnce(t *testing.T) {
 			t.Errorf("%s is %q, want %q", header, got, want)
 		}
 	}
-	if policy := a.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-") || strings.Contains(policy, "unsafe") {
-		t.Errorf("Content-Security-Policy is %q", policy)
+	_, style, _ := strings.Cut(a.text, "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	want := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	if policy := a.Header.Get("Content-Security-Policy"); policy != want {
+		t.Errorf("Content-Security-Policy is %q, want %q: the page's own style and nothing else", policy, want)
 	}
 	me := p.want(p.call(c.Value, http.MethodGet, api+"/me", ""), 200)
 	if me.str("subject") != "owner" || me.str("kind") != "person" {
@@ -127,8 +133,10 @@ func TestSessionsEnd(t *testing.T) {
 			break
 		}
 		p.want(p.call(used, http.MethodGet, api+"/me", ""), 200)
+		if p.clock.Now().Sub(noon) >= 24*time.Hour {
+			p.want(p.call(idle, http.MethodGet, api+"/me", ""), 401)
+		}
 	}
-	p.want(p.call(idle, http.MethodGet, api+"/me", ""), 401)
 	p.want(p.call(used, http.MethodGet, api+"/me", ""), 401) // the absolute end
 }
 
