@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fawkes-idp/fawkes/internal/app"
+	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 	"github.com/fawkes-idp/fawkes/services/dora/metrics"
 )
 
@@ -27,6 +29,9 @@ func references() []reference {
 	return []reference{
 		{"docs/reference/metrics.md", "levels", levels},
 		{"docs/reference/metrics.md", "profiles", profiles},
+		{"docs/reference/configuration.md", "settings", settings},
+		{"docs/reference/errors.md", "codes", codes},
+		{"docs/reference/cli.md", "commands", commandsReference},
 	}
 }
 
@@ -93,4 +98,29 @@ func profiles() string {
 		}
 	}
 	return out.String()
+}
+
+func settings() string {
+	var rows [][]string
+	for _, m := range app.Modules() {
+		for _, k := range m.Config {
+			value := "`" + k.Default + "`"
+			switch {
+			case k.Secret:
+				value = "secret"
+			case k.Default == "":
+				value = "none"
+			}
+			rows = append(rows, []string{"`" + k.Name + "`", "`FAWKES_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(k.Name)) + "`", value, k.Doc})
+		}
+	}
+	return Table([]string{"setting", "variable", "default", "is"}, rows)
+}
+
+func codes() string {
+	var rows [][]string
+	for _, e := range problem.Catalogue() {
+		rows = append(rows, []string{"`" + string(e.Code) + "`", strconv.Itoa(e.Status), e.Title, e.Meaning})
+	}
+	return Table([]string{"code", "status", "title", "means"}, rows)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,9 +18,8 @@ const patience = 5 * time.Minute
 
 // workbench is a copy of the tree that patches are tried on; the tree itself is never touched.
 type workbench struct {
-	tree  string // the source
-	copy  string
-	files []string
+	tree string // the source
+	copy string
 }
 
 // verdict is what came of one patch.
@@ -41,9 +39,9 @@ func newWorkbench(ctx context.Context, root string) (*workbench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &workbench{tree: root, copy: dir, files: files}
+	b := &workbench{tree: root, copy: dir}
 	for _, name := range files {
-		if err := b.restore(name); err != nil {
+		if err := b.take(name); err != nil {
 			b.remove()
 			return nil, err
 		}
@@ -59,14 +57,14 @@ func (b *workbench) remove() {
 
 // try applies a patch, runs its tests and takes the patch back.
 func (b *workbench) try(ctx context.Context, p patch) verdict {
-	changed, err := b.apply(ctx, p)
+	before, err := b.apply(ctx, p)
 	if err != nil {
 		return verdict{word: "NO PATCH", detail: "does not apply any more: " + err.Error()}
 	}
 	defer func() {
-		for _, name := range changed {
-			if err := b.restore(name); err != nil {
-				fmt.Fprintln(os.Stderr, "mutation: restore:", err)
+		for name, text := range before {
+			if err := os.WriteFile(filepath.Join(b.copy, name), text, 0o600); err != nil {
+				fmt.Fprintln(os.Stderr, "mutation: take the patch back:", err)
 			}
 		}
 	}()
@@ -91,22 +89,26 @@ func (b *workbench) try(ctx context.Context, p patch) verdict {
 	return verdict{killed: true, word: "killed", detail: "by " + deepest}
 }
 
-// apply patches the copy and says which files changed.
-func (b *workbench) apply(ctx context.Context, p patch) ([]string, error) {
+// apply patches the copy and returns what the files that it changed held before.
+func (b *workbench) apply(ctx context.Context, p patch) (map[string][]byte, error) {
 	out, err := b.command(ctx, "git", "apply", "--numstat", p.file)
 	if err != nil {
 		return nil, errors.New(strings.TrimSpace(out))
 	}
-	var changed []string
+	before := map[string][]byte{}
 	for line := range strings.Lines(out) {
-		if fields := strings.Fields(line); len(fields) == 3 {
-			changed = append(changed, fields[2])
+		fields := strings.Fields(line)
+		if len(fields) != 3 {
+			continue
+		}
+		if before[fields[2]], err = os.ReadFile(filepath.Join(b.copy, fields[2])); err != nil {
+			return nil, err
 		}
 	}
 	if out, err := b.command(ctx, "git", "apply", "--whitespace=nowarn", p.file); err != nil {
 		return nil, errors.New(strings.TrimSpace(out))
 	}
-	return changed, nil
+	return before, nil
 }
 
 // test runs the tests of packages and says whether one failed.
@@ -127,14 +129,14 @@ func (b *workbench) command(ctx context.Context, name string, args ...string) (s
 	return out.String(), err
 }
 
-// restore copies one file from the tree.
-func (b *workbench) restore(name string) error {
-	from, err := os.Open(filepath.Join(b.tree, name))
+// take copies one file of the tree.
+func (b *workbench) take(name string) error {
+	from := filepath.Join(b.tree, name)
+	info, err := os.Stat(from)
 	if err != nil {
 		return err
 	}
-	defer from.Close()
-	info, err := from.Stat()
+	text, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
@@ -142,14 +144,7 @@ func (b *workbench) restore(name string) error {
 	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 		return err
 	}
-	to, err := os.OpenFile(at, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, info.Mode().Perm())
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(to, from); err != nil {
-		return errors.Join(err, to.Close())
-	}
-	return to.Close()
+	return os.WriteFile(at, text, info.Mode().Perm())
 }
 
 // sources lists what git tracks or would track and is there, or every file where there is no git.
