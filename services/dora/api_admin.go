@@ -222,7 +222,7 @@ func (s *Service) registerImports(api huma.API) {
 			Project string `query:"project" required:"true" doc:"Name of the project"`
 			Body    struct {
 				Key         string     `json:"key,omitempty" doc:"As in the address"`
-				Repo        string     `json:"repo" maxLength:"2048" doc:"Repository"`
+				Repo        string     `json:"repo,omitempty" maxLength:"2048" doc:"Repository"`
 				Tips        []string   `json:"tips" maxItems:"10000" doc:"Commits whose whole history is in the log"`
 				Deployments int        `json:"deployments,omitempty" minimum:"0" doc:"Deployments made from it so far"`
 				UpdatedAt   *time.Time `json:"updated_at,omitempty" doc:"Ignored"`
