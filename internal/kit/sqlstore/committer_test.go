@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -324,6 +325,25 @@ func TestPostgresRestartedUnderLoadLosesNothing(t *testing.T) {
 	t.Logf("%d acknowledged, %d refused, %d stored", total.Load(), refused.Load(), len(stored))
 }
 
+// bulk stores a batch by one statement, as a service under load does.
+func bulk(db *sqlstore.DB) func(context.Context, []string) ([]bool, error) {
+	text := "INSERT INTO item (id, n) SELECT value, 1 FROM json_each($1) WHERE true ON CONFLICT (id) DO NOTHING"
+	if db.Engine == sqlstore.Postgres {
+		text = "INSERT INTO item (id, n) SELECT value, 1 FROM json_array_elements_text($1::json) ON CONFLICT (id) DO NOTHING"
+	}
+	return func(ctx context.Context, batch []string) ([]bool, error) {
+		all, err := json.Marshal(batch)
+		if err != nil {
+			return nil, err
+		}
+		err = db.Tx(ctx, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, text, string(all))
+			return err
+		})
+		return make([]bool, len(batch)), err
+	}
+}
+
 // BenchmarkSubmit is one durable item per call by 32 callers.
 func BenchmarkSubmit(b *testing.B) {
 	for name, open := range map[string]func(*testing.B) *sqlstore.DB{
@@ -332,7 +352,7 @@ func BenchmarkSubmit(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			db := open(b)
-			c := sqlstore.NewCommitter(sqlstore.CommitterOptions{Logger: discard()}, store(db))
+			c := sqlstore.NewCommitter(sqlstore.CommitterOptions{Logger: discard()}, bulk(db))
 			defer c.Close()
 			var next atomic.Int64
 			var wg sync.WaitGroup

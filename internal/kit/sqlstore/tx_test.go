@@ -192,7 +192,10 @@ func cutter(t *testing.T, target string) (dir string, arm func()) {
 	pass := func(client, server net.Conn) {
 		defer client.Close()
 		defer server.Close()
-		wg.Go(func() { _, _ = io.Copy(client, server) })
+		wg.Go(func() {
+			_, _ = io.Copy(client, server)
+			_ = client.Close()
+		})
 		buf := make([]byte, 64<<10)
 		for {
 			n, err := client.Read(buf)
