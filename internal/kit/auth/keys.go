@@ -40,10 +40,7 @@ func (k *keyring) find(ctx context.Context, kid string) (ed25519.PublicKey, erro
 		if err := k.refresh(ctx); err != nil && key == nil {
 			return nil, err
 		}
-		if key != nil {
-			return key, nil
-		}
-		key, _ = k.look(kid)
+		key, _ = k.look(kid) // after a failure the known keys are still there, after a success only those that hold
 	}
 	if key == nil && k.lastFailed() {
 		return nil, unavailable()

@@ -87,6 +87,9 @@ func TestForgedAndMisdirectedJWTsAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := f.verifier().Authenticate(bearer(text))
 			wantCode(t, err, problem.Unauthenticated)
+			if got := problem.From(err).Detail; strings.HasPrefix(name, "HMAC") && !strings.Contains(got, "EdDSA") {
+				t.Fatalf("refused with %q, want the algorithm to be the reason", got)
+			}
 			if got := problem.From(err).Detail; strings.Contains(got, "jose") || strings.Contains(got, text) {
 				t.Fatalf("the refusal repeats internals or the token: %q", got)
 			}
@@ -190,6 +193,35 @@ func TestUnknownKeyIDsCannotFloodIdentity(t *testing.T) {
 	if got := f.keyCalls.Load(); got > 2 {
 		t.Fatalf("identity's keys were fetched %d times, want at most 2", got)
 	}
+}
+
+func TestKeyThatIdentityWithdrewIsDropped(t *testing.T) {
+	f := newIdentity(t)
+	v := f.verifier()
+	f.clock.Advance(time.Second)
+	mustPass(t, v, bearer(f.sign(f.claims())))
+	later := f.claims()
+	later.Expires = noon.Add(auth.MaxJWT).Unix()
+	withdrawn := f.sign(later)
+	delete(f.keys, "first")
+	f.addKey("second")
+	f.clock.Advance(10 * time.Minute)
+	_, err := v.Authenticate(bearer(withdrawn))
+	wantCode(t, err, problem.Unauthenticated)
+}
+
+func TestRememberedJWTEndsWithItself(t *testing.T) {
+	f := newIdentity(t)
+	v := f.verifier()
+	c := f.claims()
+	c.Expires = noon.Add(30 * time.Second).Unix()
+	text := f.sign(c)
+	mustPass(t, v, bearer(text))
+	f.clock.Advance(30*time.Second - time.Millisecond)
+	mustPass(t, v, bearer(text))
+	f.clock.Advance(time.Millisecond)
+	_, err := v.Authenticate(bearer(text))
+	wantCode(t, err, problem.Unauthenticated)
 }
 
 func TestRotatedKeyIsFoundWithoutRestart(t *testing.T) {
