@@ -1,0 +1,237 @@
+package dora
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
+	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore/storetest"
+	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/project"
+)
+
+func eachStore(t *testing.T, run func(t *testing.T, s Store)) {
+	t.Helper()
+	storetest.Each(t, Migrations(), func(t *testing.T, db *sqlstore.DB) { run(t, NewStore(db)) })
+}
+
+func rec(n int) Record {
+	return Record{
+		Origin: Origin{Project: fmt.Sprintf("p%d", n%3), Source: "events", Type: event.TypeDeployment, Service: "api"},
+		Key:    event.Key{byte(n), byte(n >> 8)}, At: event.Time(n), ReceivedAt: event.Time(n), Body: []byte(fmt.Sprint(n)),
+	}
+}
+
+func TestAppendStoresEachKeyOnce(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx := context.Background()
+		var batch []Record
+		for n := range 150 { // more than two statements on SQLite
+			batch = append(batch, rec(n))
+		}
+		batch = append(batch, rec(7)) // twice in one call
+		got, err := s.Append(ctx, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, stored := range got {
+			if stored != (n < 150) {
+				t.Errorf("record %d: stored = %v", n, stored)
+			}
+		}
+		got, err = s.Append(ctx, []Record{rec(149), rec(150)})
+		if err != nil || got[0] || !got[1] {
+			t.Errorf("again: %v %v, want the second alone stored", got, err)
+		}
+		entries, err := s.Events(ctx, 0, 1000)
+		if err != nil || len(entries) != 151 {
+			t.Fatalf("%d entries, %v; want 151", len(entries), err)
+		}
+		for i, e := range entries {
+			if want := rec(i); !bytes.Equal(e.Body, want.Body) || e.Key != want.Key || e.At != want.At {
+				t.Fatalf("entry %d is %+v, want the record %+v", i, e, want)
+			}
+			if i > 0 && e.Seq <= entries[i-1].Seq {
+				t.Fatalf("entry %d has number %d after %d", i, e.Seq, entries[i-1].Seq)
+			}
+		}
+		head, err := s.LogHead(ctx)
+		if err != nil || head != entries[150].Seq {
+			t.Errorf("head %d %v, want %d", head, err, entries[150].Seq)
+		}
+	})
+}
+
+// TestAFollowerOfTheLogMissesNothing reads the log by number while many write:
+// whoever has seen a number must never find a smaller one later.
+func TestAFollowerOfTheLogMissesNothing(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx := context.Background()
+		const writers, each = 8, 60
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				for n := range each {
+					if _, err := s.Append(ctx, []Record{rec(w*each + n)}); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		finished := make(chan struct{})
+		go func() { wg.Wait(); close(finished) }()
+		seen, last := 0, int64(0)
+		for ended := false; ; {
+			entries, err := s.Events(ctx, last, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				seen, last = seen+1, e.Seq
+			}
+			if ended && len(entries) == 0 {
+				break
+			}
+			select {
+			case <-finished:
+				ended = true
+			default:
+			}
+		}
+		if seen != writers*each {
+			t.Errorf("the follower saw %d of %d events", seen, writers*each)
+		}
+	})
+}
+
+func TestARevisionIsSeenWholeOrNotAtAll(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx := context.Background()
+		large := bytes.Repeat([]byte("x"), chunkBytes) // each fills a transaction
+		read := func(from, to int64) map[string]int {
+			out := map[string]int{}
+			if err := s.Blocks(ctx, "p", from, to, func(key string, body []byte) error {
+				out[key] = len(body)
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		h := Head{Project: "p", Rev: 1, Began: 1, Format: blockFormat}
+		if err := s.PutBlocks(ctx, h, map[string][]byte{"a": large, "b": large, "c": []byte("1")}, nil, 5); err != nil {
+			t.Fatal(err)
+		}
+		h.Rev = 2
+		if err := s.PutBlocks(ctx, h, map[string][]byte{"c": []byte("22")}, []string{"a"}, 9); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(1, 2); len(got) != 2 || got["c"] != 2 || got["a"] != 0 {
+			t.Errorf("what revision 2 changed: %v", got)
+		}
+		if got, err := s.Head(ctx, "p"); err != nil || got != h {
+			t.Errorf("head %+v %v, want %+v", got, err, h)
+		}
+		if seq, err := s.Checkpoint(ctx); err != nil || seq != 9 {
+			t.Errorf("checkpoint %d %v, want 9", seq, err)
+		}
+		// A process that ends before the head moves leaves blocks that nobody reads.
+		s.(*sqlStore).halfRevision(t, "p", 3, "b")
+		if err := s.DropUnfinished(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(0, 99); got["b"] != chunkBytes {
+			t.Errorf("after an unfinished revision: %v", got)
+		}
+	})
+}
+
+func (s *sqlStore) halfRevision(t *testing.T, project string, rev int64, key string) {
+	t.Helper()
+	if _, err := s.db.Write.Exec(`INSERT INTO block (project, key, rev, body) VALUES ($1, $2, $3, $4)`, project, key, rev, []byte("half")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDeclarationsNeverRepeatAVersion(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx := context.Background()
+		first, err := s.PutProject(ctx, project.Spec{Project: "p", TimeZone: "Europe/Berlin"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.PutBlocks(ctx, Head{Project: "p", Rev: 1, Began: 1, SpecVersion: first.Version}, nil, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.DeleteProject(ctx, "p"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.DeleteProject(ctx, "p"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("withdrawn twice: %v, want ErrNotFound", err)
+		}
+		second, err := s.PutProject(ctx, project.Spec{Project: "p"})
+		if err != nil || second.Version <= first.Version {
+			t.Errorf("declared again: version %d after %d, %v", second.Version, first.Version, err)
+		}
+		got, err := s.Project(ctx, "p")
+		if err != nil || got.Spec.TimeZone != "" || got.Version != second.Version {
+			t.Errorf("got %+v %v", got, err)
+		}
+	})
+}
+
+func TestSourcesQuarantineAndImportsAreKept(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx := context.Background()
+		src, err := s.AddSource(ctx, Source{Kind: "github", Name: "a", Project: "p", Secret: "s", CreatedAt: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.AddSource(ctx, Source{Kind: "github", Name: "a"}); !errors.Is(err, ErrExists) {
+			t.Errorf("the same name twice: %v, want ErrExists", err)
+		}
+		if all, err := s.Sources(ctx); err != nil || len(all) != 1 || all[0] != src {
+			t.Errorf("sources %+v %v", all, err)
+		}
+		if err := errors.Join(s.DeleteSource(ctx, src.ID)); err != nil {
+			t.Error(err)
+		}
+		if err := s.DeleteSource(ctx, src.ID); !errors.Is(err, ErrNotFound) {
+			t.Errorf("removed twice: %v", err)
+		}
+		for n := range 3 {
+			if _, err := s.Quarantine(ctx, Quarantined{Source: "github", Project: "p", Field: fmt.Sprint(n), Body: []byte{0xff, 0}, Size: 2}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows, err := s.Quarantined(ctx, "p", 0, 2)
+		if err != nil || len(rows) != 2 || rows[0].Field != "2" {
+			t.Fatalf("newest two: %+v %v", rows, err)
+		}
+		rows, err = s.Quarantined(ctx, "p", rows[1].ID, 2)
+		if err != nil || len(rows) != 1 || rows[0].Field != "0" {
+			t.Errorf("the rest: %+v %v", rows, err)
+		}
+		if one, err := s.QuarantinedOne(ctx, rows[0].ID); err != nil || !bytes.Equal(one.Body, []byte{0xff, 0}) {
+			t.Errorf("one: %+v %v", one, err)
+		}
+		for n := range 2 {
+			if err := s.PutImport(ctx, Import{Project: "p", Key: "k", Repo: "r", State: fmt.Sprintf(`{"deployments":%d}`, n)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := s.Imports(ctx, "p", "r"); err != nil || len(got) != 1 || got[0].State != `{"deployments":1}` {
+			t.Errorf("imports %+v %v", got, err)
+		}
+		one, err := s.Salt(ctx)
+		two, err2 := s.Salt(ctx)
+		if err := errors.Join(err, err2); err != nil || !bytes.Equal(one, two) || len(one) != 32 {
+			t.Errorf("salt %x, then %x: %v", one, two, err)
+		}
+	})
+}
