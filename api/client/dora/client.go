@@ -1098,7 +1098,7 @@ type PutImportRequest struct {
 	Key *string `json:"key,omitempty"`
 
 	// Repo Repository
-	Repo string `json:"repo"`
+	Repo *string `json:"repo,omitempty"`
 
 	// Tips Commits whose whole history is in the log
 	Tips *[]string `json:"tips"`
