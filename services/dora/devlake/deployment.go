@@ -122,31 +122,24 @@ func (o object) deployed(result string) *event.Deployment {
 	return d
 }
 
-// name gives each entry its id. The first has the deployment's own. The ids of
-// the others do not depend on their order, so that a second report of the same
-// deployment meets the first.
+// name gives each entry its id. The first has the deployment's own; the others
+// add the repository's name, or its key, or its key and the commit: the
+// shortest that tells them apart. It does not depend on their order, so that a
+// second report of the same deployment meets the first.
 func name(id string, bodies []*event.Deployment) {
-	names, keys := map[string]map[string]bool{}, map[string]int{}
-	for _, d := range bodies[1:] {
-		n, k := event.RepoName(d.Repo.V), event.RepoKey(d.Repo.V)
-		if names[n] == nil {
-			names[n] = map[string]bool{}
+	bodies[0].ID = id
+	for _, form := range []func(*event.Deployment) string{
+		func(d *event.Deployment) string { return event.RepoName(d.Repo.V) },
+		func(d *event.Deployment) string { return event.RepoKey(d.Repo.V) },
+		func(d *event.Deployment) string { return event.RepoKey(d.Repo.V) + "@" + strings.ToLower(d.SHA.V) },
+	} {
+		taken := map[string]bool{}
+		for _, d := range bodies[1:] {
+			d.ID = id + ":" + form(d)
+			taken[d.ID] = true
 		}
-		names[n][k] = true
-		keys[k]++
-	}
-	for i, d := range bodies {
-		if i == 0 {
-			d.ID = id
-			continue
-		}
-		n, k := event.RepoName(d.Repo.V), event.RepoKey(d.Repo.V)
-		d.ID = id + ":" + n
-		if len(names[n]) > 1 {
-			d.ID = id + ":" + k
-		}
-		if keys[k] > 1 {
-			d.ID += "@" + strings.ToLower(d.SHA.V)
+		if len(taken) == len(bodies)-1 {
+			return
 		}
 	}
 }

@@ -32,9 +32,9 @@
 // deploymentCommits with repoUrl, commitSha, startedDate and finishedDate.
 // Without a result it was a SUCCESS, without an environment it went to
 // PRODUCTION. Every entry of deploymentCommits becomes one deployment: the
-// first has the deployment's own id, each further one "<id>:<repository>",
-// where the name alone is not unique with the whole repository key, and where
-// one repository stands twice with the commit as well. The entry's own result
+// first has the deployment's own id, each further one "<id>:<repository>": by
+// its name; where names are not unique by host and path; and where one
+// repository stands twice with "@" and the commit as well. The entry's own result
 // wins over the deployment's. The field "service", which DevLake passes over,
 // may name the service, on the deployment or on an entry; without it the
 // repository stands for it.

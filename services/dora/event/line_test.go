@@ -176,6 +176,8 @@ func TestParseLineNamesTheFieldOfAWrongType(t *testing.T) {
 		{with(TypeBuild, `"attempt":1.5`), "attempt", "want a whole number, got 1.5"},
 		{with(TypeBuild, `"attempt":1e3`), "attempt", "want a whole number, got 1e3"},
 		{with(TypeBuild, `"attempt":99999999999999999999`), "attempt", "want a whole number"},
+		{with(TypeBuild, `"attempt":-01`), "attempt", "want a whole number, got -01"},
+		{with(TypeBuild, `"attempt":-`), "attempt", "want a whole number, got -"},
 		{with(TypeBuild, `"attempt":01`), "attempt", "want a whole number, got 01"},
 		{with(TypeDeployment, `"unplanned":"yes"`), "unplanned", "want true or false, got a string"},
 		{with(TypeDeployment, `"unplanned":0`), "unplanned", "want true or false, got a number"},

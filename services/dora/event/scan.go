@@ -3,7 +3,6 @@ package event
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -299,11 +298,11 @@ func (s *scanner) whole(field string) (int, error) {
 		s.pos++
 	}
 	word := string(s.data[start:s.pos])
-	n, err := strconv.ParseInt(word, 10, 64)
-	if err != nil || n > math.MaxInt32 || n < math.MinInt32 || word[0] == '0' && len(word) > 1 {
+	n, err := strconv.Atoi(word)
+	if digits := strings.TrimPrefix(word, "-"); err != nil || digits[0] == '0' && len(digits) > 1 {
 		return 0, Fault(field, "want %s, got %s", want, clip([]byte(word)))
 	}
-	return int(n), nil
+	return n, nil
 }
 
 func (s *scanner) truth(field string) (bool, error) {
