@@ -52,6 +52,7 @@ func TestADayBeginsAtItsFirstInstant(t *testing.T) {
 		{"Africa/Cairo", "2023-04-28", "2023-04-27T22:00:00Z"},      // midnight is skipped: the day begins at 01:00
 		{"America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00:00Z"}, // likewise
 		{"America/Havana", "2025-11-02", "2025-11-02T04:00:00Z"},    // midnight comes twice: the first
+		{"Asia/Amman", "2021-10-29", "2021-10-28T21:00:00Z"},        // likewise, east of Greenwich
 		{"Asia/Kathmandu", "2026-01-01", "2025-12-31T18:15:00Z"},
 	} {
 		loc, err := time.LoadLocation(row.zone)

@@ -90,6 +90,7 @@ func TestFaultDayBordersInUTCForATeamThatIsNot(t *testing.T) {
 			t.Errorf("day %d has %d deployments, want %d", i, got, want)
 		}
 	}
+	wantInt(t, "distinct days of Monday", r.Series[0].Metric(DeploymentFrequency).Parts.DistinctDays, 1)
 	wantInt(t, "distinct days", r.Metric(DeploymentFrequency).Parts.DistinctDays, 2)
 	if want := "2026-03-01T11:00:00Z"; r.From.Format(time.RFC3339) != want {
 		t.Errorf("from %s, want %s", r.From.Format(time.RFC3339), want)
@@ -160,6 +161,46 @@ func TestOnlyAbortedDeploymentsGiveNoRate(t *testing.T) {
 	wantNull(t, r.Metric(ChangeFailRate), ReasonNoDeploymentInWindow)
 	wantNull(t, r.Metric(ReworkRate), ReasonNoDeploymentInWindow)
 	wantValue(t, "frequency", r.Metric(DeploymentFrequency).Value, 0)
+}
+
+func TestAbortedDeploymentsAreInNoRate(t *testing.T) {
+	b := newBuild(t)
+	b.deploy("api", "d1", "2026-03-03 10:00", event.OutcomeSuccess)
+	d := b.deploy("api", "d2", "2026-03-03 11:00", event.OutcomeAborted)
+	d.Unplanned, d.Failed, d.Failures = true, true, []history.Failure{{Rule: history.FailedIncident, Ref: "pager/i1"}}
+	r := compute(t, b.view("2026-03-05 00:00"), Query{}, DORA2025())
+	wantValue(t, "change fail rate", r.Metric(ChangeFailRate).Value, 0)
+	wantValue(t, "rework rate", r.Metric(ReworkRate).Value, 0)
+	wantNull(t, r.Metric(RecoveryTime), ReasonNoFailedDeployment)
+}
+
+// Peers count an incident for every service of the project.
+func TestFaultIncidentOfAnotherService(t *testing.T) {
+	b := newBuild(t)
+	for _, s := range []string{"api", "web"} {
+		b.deploy(s, "d-"+s, "2026-03-03 10:00", event.OutcomeSuccess)
+	}
+	b.incident("i1", "web", "2026-03-03 12:00", "").Reason = history.ReasonOutsideWindow
+	b.incident("i2", "api", "2026-03-03 12:00", "").Environment = "staging"
+	v := b.view("2026-03-05 00:00")
+	for service, want := range map[string]int{"api": 0, "web": 1} {
+		wantInt(t, "incidents of "+service, compute(t, v, Query{Service: service}, DORA2025()).Metric(ChangeFailRate).Parts.Incidents, want)
+		if got := rows[Incident](t)(Incidents(v, Query{Service: service}, DORA2025(), List{})); len(got) != want {
+			t.Errorf("%d incidents of %s, want %d", len(got), service, want)
+		}
+	}
+}
+
+func TestServiceIsNotRestoredWhileOneFailureIsOpen(t *testing.T) {
+	b := newBuild(t)
+	d := b.deploy("api", "d1", "2026-03-03 10:00", event.OutcomeSuccess)
+	for id, resolved := range map[string]string{"i1": "2026-03-03 12:00", "i2": ""} {
+		b.incident(id, "api", "2026-03-03 11:00", resolved).LatestDeployment = d.Key()
+	}
+	row, _ := DeploymentByKey(b.view("2026-03-05 00:00"), DevLake2023(), d.Key())
+	if !row.Failed || row.RestoredAt != nil || len(row.Failures) != 2 || len(row.FailureReasons) != 1 {
+		t.Errorf("failed %v by %v, restored at %s; want it open", row.Failed, row.FailureReasons, show(row.RestoredAt))
+	}
 }
 
 // Unknown is an explicit null on the wire, with its reason, and never absent.

@@ -43,7 +43,7 @@ type Report struct {
 }
 
 // Metric returns the metric of that name, nil when there is none.
-func (r *Report) Metric(name string) *Metric { return find(r.Metrics, name) }
+func (r Report) Metric(name string) *Metric { return find(r.Metrics, name) }
 
 // Bucket is one unit of a series.
 type Bucket struct {
@@ -53,7 +53,7 @@ type Bucket struct {
 }
 
 // Metric returns the metric of that name, nil when there is none.
-func (b *Bucket) Metric(name string) *Metric { return find(b.Metrics, name) }
+func (b Bucket) Metric(name string) *Metric { return find(b.Metrics, name) }
 
 func find(ms []Metric, name string) *Metric {
 	for i := range ms {
