@@ -159,8 +159,7 @@ func (c *Config) environment(env []string) (map[string]any, []error) {
 func (c *Config) ours(name string) bool {
 	for _, k := range c.keys {
 		service, _, _ := strings.Cut(k.Name, ".")
-		rest, ok := strings.CutPrefix(name, prefix+envName(service)+"_")
-		if ok && rest != "DATABASE_URL" {
+		if strings.HasPrefix(name, prefix+envName(service)+"_") && !strings.HasSuffix(name, "_DATABASE_URL") {
 			return true
 		}
 	}
