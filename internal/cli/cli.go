@@ -110,6 +110,7 @@ func sayUnknownCommands(cmd *cobra.Command) {
 			return cmd.Help()
 		}
 		mend := cmd.CommandPath() + " --help lists the commands"
+		cmd.SuggestionsMinimumDistance = 2
 		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 			mend = "did you mean " + strings.Join(near, ", ") + "?"
 		}

@@ -18,9 +18,13 @@ import (
 // checkpoint is how far an import has come, in the server's own form.
 type checkpoint struct {
 	Key         string   `json:"key"`
+	Repo        string   `json:"repo"`
 	Tips        []string `json:"tips"`
 	Deployments int      `json:"deployments"`
 }
+
+// mostTips is how many tips the server keeps of one import.
+const mostTips = 10_000
 
 // checkpoints are those of one project. The server keeps them: when its state is lost, so are they,
 // and everything is sent again. The walk reads them while the answers move them.
@@ -61,13 +65,16 @@ func (c *checkpoints) tips(key string) []string {
 }
 
 // set moves a checkpoint; save tells the server.
-func (c *checkpoints) set(key string, tips []string, deployments int) {
+func (c *checkpoints) set(key, repo string, tips []string, deployments int) {
+	if len(tips) > mostTips {
+		return // too many to keep: what lies behind the former ones is sent again
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old, ok := c.byKey[key]; ok && slices.Equal(old.Tips, tips) && old.Deployments == deployments {
 		return
 	}
-	c.byKey[key] = checkpoint{Key: key, Tips: tips, Deployments: deployments}
+	c.byKey[key] = checkpoint{Key: key, Repo: repo, Tips: tips, Deployments: deployments}
 	c.changed[key] = true
 }
 

@@ -275,7 +275,7 @@ func (im *gitImport) sendCommits(ctx, sending context.Context, sender *importer,
 			stored = func() {
 				bar.done.Store(int64(total))
 				im.commits = total
-				marks.set(key, tips, 0)
+				marks.set(key, im.repo.Name, tips, 0)
 				if save {
 					if err := marks.save(sending); err != nil {
 						im.g.warn("the import's checkpoint was not stored, so that what follows would be sent again: %v", err)
@@ -289,7 +289,7 @@ func (im *gitImport) sendCommits(ctx, sending context.Context, sender *importer,
 		return err
 	}
 	total, tips := walked, frontier.Tips()
-	if err := sender.mark(func() { bar.done.Store(int64(total)); im.commits = total; marks.set(key, tips, 0) }); err != nil {
+	if err := sender.mark(func() { bar.done.Store(int64(total)); im.commits = total; marks.set(key, im.repo.Name, tips, 0) }); err != nil {
 		return err
 	}
 	if folded > 0 {
@@ -368,7 +368,7 @@ func (im *gitImport) sendDeployments(ctx context.Context, sender *importer, src 
 	if skipped > 0 {
 		im.warn("%s without a readable date, so that they are no deployments", plural(skipped, "merge"))
 	}
-	return sender.mark(func() { marks.set(key, []string{src.merges.SHA}, sent) })
+	return sender.mark(func() { marks.set(key, im.repo.Name, []string{src.merges.SHA}, sent) })
 }
 
 // declaresPaths says whether the project tells services of this repository apart by paths.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
@@ -32,8 +33,9 @@ func newProjectListCommand(g *globals) *cobra.Command {
 		Args:  exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.printList(cmd, doraBase+"/projects", nil, limit,
-				[]string{"project", "time_zone", "declared", "services", "repos", "environments", "events", "first_event_at", "last_event_at", "last_deployment_at"},
-				[]column{field("PROJECT", "project"), {"SERVICES", serviceNames}, field("EVENTS", "events"), timeField("FIRST EVENT", "first_event_at"),
+				[]string{"project", "description", "declared", "time_zone", "services", "repositories", "environments", "entities", "first_event_at", "last_event_at",
+					"first_deployment_at", "last_deployment_at"},
+				[]column{field("PROJECT", "project"), {"SERVICES", serviceNames}, {"COMMITS", entityCount("commit")}, {"DEPLOYMENTS", entityCount("deployment")},
 					timeField("LAST EVENT", "last_event_at"), timeField("LAST DEPLOYMENT", "last_deployment_at"), field("DECLARED", "declared"), field("TIME ZONE", "time_zone")})
 		},
 	}
@@ -44,15 +46,24 @@ func newProjectListCommand(g *globals) *cobra.Command {
 
 func serviceNames(r record) string {
 	services, _ := r["services"].([]any)
-	names := record{"names": []any{}}
-	var list []any
+	var names []string
 	for _, s := range services {
 		if m, ok := s.(map[string]any); ok {
-			list = append(list, m["name"])
+			names = append(names, plainText(m["name"]))
 		}
 	}
-	names["names"] = list
-	return listText("names")(names)
+	return orDash(strings.Join(names, " "))
+}
+
+// entityCount shows how many things of a type a project has.
+func entityCount(kind string) func(record) string {
+	return func(r record) string {
+		entities, _ := r["entities"].(map[string]any)
+		if n, ok := number(entities[kind]); ok {
+			return humanCount(int64(n))
+		}
+		return "0"
+	}
 }
 
 func projectPath(name string) string { return doraBase + "/projects/" + url.PathEscape(name) }
@@ -61,13 +72,51 @@ func newProjectGetCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get NAME",
 		Short: "Show a project",
-		Args:  exactArgs("the name of a project"),
+		Long: `Show a project, as it was declared and as its events show it. -o yaml prints the declaration alone, to be changed and
+applied again; of a project that nobody declared, one that says what was seen.`,
+		Example: "  fawkes dora project get shop -o yaml > shop.yaml",
+		Args:    exactArgs("the name of a project"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return g.printOne(cmd, projectPath(args[0]), nil)
+			if g.output != "yaml" {
+				return g.printOne(cmd, projectPath(args[0]), nil)
+			}
+			client, err := g.connect()
+			if err != nil {
+				return err
+			}
+			var p struct {
+				Spec json.RawMessage `json:"spec"`
+			}
+			if err := client.get(cmd.Context(), projectPath(args[0]), nil, &p); err != nil {
+				return err
+			}
+			return g.printYAML(p.Spec)
 		},
 	}
-	addOutput(cmd, g, "text", "json")
+	addOutput(cmd, g, "text", "json", "yaml")
 	return cmd
+}
+
+// printYAML writes a JSON value as YAML, its fields in their order: JSON is YAML in another style.
+func (g *globals) printYAML(raw []byte) error {
+	var document yaml.Node
+	if err := yaml.Unmarshal(raw, &document); err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	plainStyle(&document)
+	encoder := yaml.NewEncoder(g.Out)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(&document); err != nil {
+		return fmt.Errorf("write YAML: %w", err)
+	}
+	return encoder.Close()
+}
+
+func plainStyle(n *yaml.Node) {
+	n.Style = 0
+	for _, inner := range n.Content {
+		plainStyle(inner)
+	}
 }
 
 func newProjectApplyCommand(g *globals) *cobra.Command {
@@ -224,7 +273,7 @@ func newProjectDeleteCommand(g *globals) *cobra.Command {
 	var sure bool
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
-		Short: "Take a project's declaration back",
+		Short: "Take a project's declaration back; its events stay",
 		Args:  exactArgs("the name of a project"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !sure {

@@ -7,7 +7,7 @@ import (
 )
 
 func newQuarantineCommand(g *globals) *cobra.Command {
-	var project, source string
+	var project string
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "quarantine [ID]",
@@ -15,25 +15,22 @@ func newQuarantineCommand(g *globals) *cobra.Command {
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q := url.Values{}
-			for key, value := range map[string]string{"project": project, "source": source} {
-				if value != "" {
-					q.Set(key, value)
-				}
+			if project != "" {
+				q.Set("project", project)
 			}
 			if len(args) == 1 {
 				if g.output == "csv" {
 					return usagef("use -o json or -o table", "one delivery is not a list")
 				}
-				return g.printOne(cmd, doraBase+"/quarantine/"+url.PathEscape(args[0]), q)
+				return g.printOne(cmd, doraBase+"/quarantine/"+url.PathEscape(args[0]), nil)
 			}
 			return g.printList(cmd, doraBase+"/quarantine", q, limit,
-				[]string{"id", "received_at", "source", "project", "code", "field", "detail"},
+				[]string{"id", "received_at", "source", "project", "kind", "delivery", "field", "detail", "size"},
 				[]column{timeField("RECEIVED", "received_at"), field("ID", "id"), field("SOURCE", "source"), field("PROJECT", "project"),
 					field("FIELD", "field"), field("DETAIL", "detail")})
 		},
 	}
 	cmd.Flags().StringVarP(&project, "project", "p", "", "only this project")
-	cmd.Flags().StringVar(&source, "source", "", "only this source")
 	addLimit(cmd, &limit)
 	addOutput(cmd, g, "table", "json", "csv")
 	return cmd

@@ -17,23 +17,29 @@ func newSourceCommand(g *globals) *cobra.Command {
 }
 
 func newSourceListCommand(g *globals) *cobra.Command {
-	var project string
-	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List sources, without their secrets",
 		Args:  exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			q := url.Values{}
-			if project != "" {
-				q.Set("project", project)
+			client, err := g.connect()
+			if err != nil {
+				return err
 			}
-			return g.printList(cmd, sourcesPath, q, limit, []string{"id", "kind", "name", "project", "created_at"},
-				[]column{field("ID", "id"), field("KIND", "kind"), field("NAME", "name"), field("PROJECT", "project"), timeField("CREATED", "created_at")})
+			var all page // there are few: the list has no pages
+			if err := client.get(cmd.Context(), sourcesPath, nil, &all); err != nil {
+				return err
+			}
+			out := newListing(g.output, g.Out, []string{"id", "kind", "name", "project", "path", "created_at"},
+				[]column{field("ID", "id"), field("KIND", "kind"), field("NAME", "name"), field("PROJECT", "project"), field("DELIVERS TO", "path"), timeField("CREATED", "created_at")})
+			for _, item := range all.Items {
+				if err := out.add(item); err != nil {
+					return err
+				}
+			}
+			return out.close()
 		},
 	}
-	cmd.Flags().StringVarP(&project, "project", "p", "", "only this project")
-	addLimit(cmd, &limit)
 	addOutput(cmd, g, "table", "json", "csv")
 	return cmd
 }
@@ -46,16 +52,16 @@ func newSourceAddCommand(g *globals) *cobra.Command {
 		Example: "  fawkes dora source add github --name shop --project shop",
 		Args:    exactArgs("a kind: github, devlake"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if project == "" {
+				return usagef("give the project that its events belong to: --project shop", "--project is required")
+			}
 			client, err := g.connect()
 			if err != nil {
 				return err
 			}
-			body := map[string]any{"kind": args[0]}
+			body := map[string]any{"kind": args[0], "project": project}
 			if name != "" {
 				body["name"] = name
-			}
-			if project != "" {
-				body["project"] = project
 			}
 			var raw []byte
 			if err := client.send(cmd.Context(), http.MethodPost, sourcesPath, nil, body, &raw); err != nil {
@@ -67,8 +73,8 @@ func newSourceAddCommand(g *globals) *cobra.Command {
 			return g.printFields(raw)
 		},
 	}
-	cmd.Flags().StringVarP(&project, "project", "p", "", "the project of its deliveries that name none")
-	cmd.Flags().StringVar(&name, "name", "", "a name to recognise it by")
+	cmd.Flags().StringVarP(&project, "project", "p", "", "the project that its events belong to (required)")
+	cmd.Flags().StringVar(&name, "name", "", "a name to recognise it by (default: the project's)")
 	addOutput(cmd, g, "text", "json")
 	return cmd
 }

@@ -114,18 +114,27 @@ func problemLine(p *problem.Problem) string {
 	if line == "" {
 		line = p.Title
 	}
-	if p.Field != "" && !strings.Contains(line, p.Field) {
-		line = p.Field + ": " + line
+	if field := flagOf(p.Field); field != "" && !strings.Contains(line, field) {
+		line = field + ": " + line
 	}
 	for _, e := range p.Errors {
 		if e.Detail != p.Detail {
-			line += fmt.Sprintf("; %s: %s", e.Field, e.Detail)
+			line += fmt.Sprintf("; %s: %s", flagOf(e.Field), e.Detail)
 		}
 	}
 	if p.Status >= 500 && p.RequestID != "" {
 		line += " (request " + p.RequestID + ")"
 	}
 	return line
+}
+
+// flagOf names a field as the reader of a command knows it: a parameter of a query is the flag of
+// the same name.
+func flagOf(field string) string {
+	if name, ok := strings.CutPrefix(field, "query."); ok {
+		return "--" + name
+	}
+	return strings.TrimPrefix(field, "body.")
 }
 
 // shown is an error that its reader has seen already; only its exit code remains to be told.

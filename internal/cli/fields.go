@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
 
 // printFields writes a JSON object for a person: a field a line in the server's order, what is
@@ -66,4 +69,20 @@ func writeValue(out io.Writer, decoder *json.Decoder, depth int, name string) er
 		_, err := fmt.Fprintln(out, strings.TrimRight(label+" "+printable(orDash(text)), " "))
 		return err
 	}
+}
+
+// printOne writes one object: as JSON, or field by field.
+func (g *globals) printOne(cmd *cobra.Command, path string, query url.Values) error {
+	client, err := g.connect()
+	if err != nil {
+		return err
+	}
+	var raw []byte
+	if err := client.get(cmd.Context(), path, query, &raw); err != nil {
+		return err
+	}
+	if g.output == "json" {
+		return g.printRaw(raw)
+	}
+	return g.printFields(raw)
 }

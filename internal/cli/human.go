@@ -39,6 +39,9 @@ func humanSeconds(s float64) string {
 		if rest*small.size >= u.size {
 			whole, rest = whole+1, 0
 		}
+		if i > 0 && whole*u.size >= units[i-1].size { // rounded up into the unit above
+			return sign + humanSeconds(float64(whole*u.size))
+		}
 		if rest == 0 {
 			return fmt.Sprintf("%s%d%s", sign, whole, u.name)
 		}

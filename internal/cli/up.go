@@ -45,7 +45,7 @@ With -o json, standard output is one JSON event a line: {"event":"step",…} as 
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return g.up(cmd.Context(), o) },
 	}
-	cmd.Flags().BoolVar(&o.ephemeral, "ephemeral", false, "keep nothing: a fresh state that is removed at the end")
+	cmd.Flags().BoolVar(&o.ephemeral, "ephemeral", false, "keep nothing: a fresh state, made inside --state or the folder for temporary files, that is removed at the end")
 	cmd.Flags().StringVar(&o.listen, "listen", app.DefaultListen, "the address to listen on; port 0 takes a free one")
 	cmd.Flags().StringVar(&o.config, "config", "", "a YAML file of settings; `fawkes config check` explains it")
 	addOutput(cmd, g, "text", "json")
@@ -127,7 +127,13 @@ func (p *platform) steps() []bringup.Step {
 func (p *platform) claimState(context.Context, func(string)) (string, error) {
 	var err error
 	if p.options.ephemeral {
-		if p.state, err = os.MkdirTemp("", "fawkes-"); err != nil {
+		if p.g.state != "" {
+			err = os.MkdirAll(p.g.state, 0o700)
+		}
+		if err == nil {
+			p.state, err = os.MkdirTemp(p.g.state, "fawkes-")
+		}
+		if err != nil {
 			return "", bringup.Faultf("see that the folder for temporary files is writable, or set TMPDIR", "make a temporary state folder: %w", err)
 		}
 	} else {
