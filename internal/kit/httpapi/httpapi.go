@@ -130,6 +130,8 @@ func humaConfig(opts Options) huma.Config {
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info:    &huma.Info{Title: opts.Title, Version: opts.Version, Description: opts.Description},
+
+			OnAddOperation: []huma.AddOpFunc{bodyTime},
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 			},

@@ -18,6 +18,12 @@ const (
 	DefaultBody = 1 << 20
 	// DefaultTimeout is how long a request may take from its header to its answer.
 	DefaultTimeout = 30 * time.Second
+
+	// grace is by how much the connection outlives the time limit, so that the
+	// limit can still be answered.
+	grace = 5 * time.Second
+	// humaBodyTime is what huma sets when an operation says nothing.
+	humaBodyTime = 5 * time.Second
 )
 
 // Limits are those of one request.
@@ -81,7 +87,7 @@ func (l *limits) allow(n Limits) {
 func (l *limits) deadlines(now time.Time, timeout time.Duration) error {
 	var at time.Time // no deadline
 	if timeout > 0 {
-		at = now.Add(timeout + 5*time.Second)
+		at = now.Add(timeout + grace)
 	}
 	for _, set := range []func(time.Time) error{l.control.SetReadDeadline, l.control.SetWriteDeadline} {
 		if err := set(at); err != nil && !errors.Is(err, http.ErrNotSupported) {
@@ -106,12 +112,28 @@ func Allow(r *http.Request, n Limits) {
 	}
 }
 
+// bodyTime takes back huma's own limit for the reading of a body, which stays on
+// the connection after the body is read: net/http then ends the request's context
+// while the handler still works. An operation that sets its own keeps it.
+func bodyTime(_ *huma.OpenAPI, op *huma.Operation) {
+	if op.BodyReadTimeout == humaBodyTime {
+		op.BodyReadTimeout = DefaultTimeout + grace
+	}
+}
+
 // operationLimits carries the limits an operation declares to the outer ones.
 func operationLimits(ctx huma.Context, next func(huma.Context)) {
 	op := ctx.Operation()
-	if op.MaxBodyBytes > DefaultBody || op.BodyReadTimeout > DefaultTimeout {
+	n := Limits{}
+	if op.MaxBodyBytes > DefaultBody {
+		n.Body = op.MaxBodyBytes
+	}
+	if op.BodyReadTimeout > DefaultTimeout+grace {
+		n.Timeout = op.BodyReadTimeout
+	}
+	if n != (Limits{}) {
 		r, _ := humago.Unwrap(ctx)
-		Allow(r, Limits{Body: op.MaxBodyBytes, Timeout: max(op.BodyReadTimeout, 0)})
+		Allow(r, n)
 	}
 	next(ctx)
 }

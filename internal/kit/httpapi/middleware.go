@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
@@ -39,7 +40,15 @@ func Wrap(opts Options, next http.Handler) http.Handler {
 	return otelhttp.NewHandler(e, opts.Service,
 		otelhttp.WithTracerProvider(oneTracer{tracer: opts.Tracer}),
 		otelhttp.WithMeterProvider(metricnoop.NewMeterProvider()),
-		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method + " " + r.Pattern }))
+		otelhttp.WithSpanNameFormatter(spanName))
+}
+
+// spanName is the route: of the addresses themselves there is no end.
+func spanName(_ string, r *http.Request) string {
+	if strings.HasPrefix(r.Pattern, r.Method+" ") {
+		return r.Pattern
+	}
+	return strings.TrimSpace(r.Method + " " + r.Pattern)
 }
 
 // oneTracer hands out the service's own tracer, whatever it is asked for.
