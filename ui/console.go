@@ -3,6 +3,7 @@ package ui
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/a-h/templ"
@@ -59,6 +60,10 @@ func (c *console) handler() http.Handler {
 // signedIn shows the page to people who are signed in and may use the console, and sends others to sign in.
 func (c *console) signedIn(p page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if clean, ok := withoutEmpty(r.URL); ok {
+			http.Redirect(w, r, clean, http.StatusSeeOther)
+			return
+		}
 		f := c.frame(r)
 		who, err := c.gate.Authenticate(r)
 		if err != nil {
@@ -97,6 +102,19 @@ func (c *console) signedIn(p page) http.Handler {
 			c.render(w, r, http.StatusOK, body)
 		})).ServeHTTP(w, r)
 	})
+}
+
+// withoutEmpty gives the address without its empty parameters, which a form without JavaScript sends.
+func withoutEmpty(u *url.URL) (string, bool) {
+	q := u.Query()
+	found := false
+	for name, values := range q {
+		if len(values) == 1 && values[0] == "" {
+			q.Del(name)
+			found = true
+		}
+	}
+	return address(u.EscapedPath(), q), found
 }
 
 func (c *console) frame(r *http.Request) view.Frame {

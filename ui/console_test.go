@@ -343,3 +343,13 @@ func TestTimesAreInTheProjectsZone(t *testing.T) {
 		t.Errorf("the page does not speak in the project's zone (%s)", fixtureNow.Format(time.RFC3339))
 	}
 }
+
+func TestEmptyFieldsOfAFormLeaveTheAddress(t *testing.T) {
+	w := visit(t, serve(shop(), lead()), "/p/shop/deployments?service=api&environment=&interval=")
+	if got := w.Header().Get("Location"); w.Code != http.StatusSeeOther || got != "/p/shop/deployments?service=api" {
+		t.Errorf("answer %d to %q, want 303 to the address without empty parameters", w.Code, got)
+	}
+	if got := visit(t, serve(shop(), lead()), "//evil.example?x=").Header().Get("Location"); strings.HasPrefix(got, "//evil") {
+		t.Errorf("a crafted path leads to %q", got)
+	}
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -108,7 +109,7 @@ func call(b *tab, f func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if err := f(ctx); err != nil {
-		b.t.Fatalf("set up the window: %v", err)
+		b.t.Fatalf("speak to the window: %v", err)
 	}
 }
 
@@ -194,14 +195,20 @@ func eval[T any](b *tab, expression string) T {
 	return v
 }
 
-// until waits for an expression of the page to become true.
+// until waits for an expression of the page to become true. A page that goes away under the question is asked again
+// when the next one is there.
 func (b *tab) until(what, expression string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression)); err != nil {
-		here := eval[string](b, "location.href")
-		b.fail("%s does not come about at %s: %v", what, here, err)
+	for {
+		_, err := chromedp.Run(ctx, chromedp.Poll[bool](expression))
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil || !strings.Contains(err.Error(), "context") && !strings.Contains(err.Error(), "navigated") {
+			b.fail("%s does not come about at %s: %v", what, eval[string](b, "location.href"), err)
+		}
 	}
 }
 
@@ -209,6 +216,19 @@ func (b *tab) until(what, expression string) {
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	b.do("click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// key presses one key as a keyboard does, so that a page may keep it from being typed.
+func (b *tab) key(name string) {
+	b.t.Helper()
+	call(b, func(ctx context.Context) error {
+		down := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: name, Text: name}
+		if _, err := chromedp.Call(ctx, input.DispatchKeyEvent, down); err != nil {
+			return err
+		}
+		_, err := chromedp.Call(ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyUp, Key: name})
+		return err
+	})
 }
 
 // reads waits until the page's text has all of the words.

@@ -3,6 +3,7 @@ package browser
 import (
 	"bytes"
 	"context"
+	"crypto/sha1"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -161,7 +162,7 @@ func shop(t *testing.T, p *platform) {
 		b.Write(append(line, '\n'))
 	}
 	now := time.Now().UTC().Truncate(time.Minute)
-	sha := func(service string, n int) string { return fmt.Sprintf("%x%038x", service[:1], n+1) }
+	sha := func(service string, n int) string { return fmt.Sprintf("%x", sha1.Sum([]byte(fmt.Sprint(service, n)))) } //nolint:gosec // git's own hash
 	for si, service := range []string{"api", "web", "worker"} {
 		repo := "https://git.example/shop/" + service + ".git"
 		count := []int{60, 38, 20}[si]

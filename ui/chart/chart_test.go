@@ -21,14 +21,14 @@ func months(values ...*float64) []chart.Period {
 }
 
 func TestAnEmptyPeriodBreaksTheLineAndATrueZeroDoesNot(t *testing.T) {
-	gap := chart.NewTrend(months(num(1), num(2), nil, num(3), num(4)), "per_day", "month", nil)
+	gap := chart.NewTrend(months(num(1), num(2), nil, num(3), num(4)), "per_day", "month", nil, false)
 	if got := strings.Count(gap.Line, "M"); got != 2 {
 		t.Errorf("with a gap the line has %d stretches, want 2: %s", got, gap.Line)
 	}
 	if gap.Gaps() != 1 || gap.Marks[2].Known {
 		t.Errorf("the empty month is drawn: %+v", gap.Marks[2])
 	}
-	zero := chart.NewTrend(months(num(1), num(2), num(0), num(3), num(4)), "per_day", "month", nil)
+	zero := chart.NewTrend(months(num(1), num(2), num(0), num(3), num(4)), "per_day", "month", nil, false)
 	if got := strings.Count(zero.Line, "M"); got != 1 {
 		t.Errorf("with a true zero the line has %d stretches, want 1: %s", got, zero.Line)
 	}
@@ -69,12 +69,34 @@ func TestTicksAreRoundAndCoverTheValues(t *testing.T) {
 func TestAWideIntervalDoesNotFlattenTheLine(t *testing.T) {
 	p := months(num(1), num(2))
 	p[0].Lo, p[0].Hi = num(0.5), num(100)
-	tr := chart.NewTrend(p, "per_day", "month", nil)
+	tr := chart.NewTrend(p, "per_day", "month", nil, false)
 	if tr.Scale.Max > 5 || !tr.Clipped {
 		t.Errorf("axis ends at %v (clipped %v), want about 4 and clipped", tr.Scale.Max, tr.Clipped)
 	}
 	if y := tr.Marks[0].YHi; y != 0 {
 		t.Errorf("the interval's end stands at %v, want the top", y)
+	}
+}
+
+func TestBarsAreScaledByTheirValuesAlone(t *testing.T) {
+	p := months(num(1), num(2))
+	p[0].Lo, p[0].Hi = num(0.5), num(100)
+	if tr := chart.NewTrend(p, "per_day", "month", nil, true); tr.Scale.Max != 2 || tr.Clipped {
+		t.Errorf("bars up to 2 have an axis up to %v (clipped %v), want 2", tr.Scale.Max, tr.Clipped)
+	}
+}
+
+func TestTheBandStopsWhereTheIntervalIsUnknown(t *testing.T) {
+	p := months(num(1), num(2), num(3), num(4))
+	for _, i := range []int{0, 1, 3} {
+		p[i].Lo, p[i].Hi = num(0.5), num(5)
+	}
+	tr := chart.NewTrend(p, "seconds", "month", nil, false)
+	if got := strings.Count(tr.Band, "M"); got != 2 {
+		t.Errorf("the band has %d pieces, want 2 around the period without an interval: %s", got, tr.Band)
+	}
+	if got := strings.Count(tr.Line, "M"); got != 1 {
+		t.Errorf("the line has %d pieces, want 1", got)
 	}
 }
 

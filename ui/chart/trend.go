@@ -42,16 +42,17 @@ type Trend struct {
 // Side is the side of the square in which path data are written.
 const Side = 1000
 
-// NewTrend places a series. The axis is chosen so that the values fill it: an interval more than twice as high as
-// the highest value is cut off at the top, and Clipped says so.
-func NewTrend(periods []Period, unit, interval string, overall *float64) Trend {
+// NewTrend places a series, as bars or as a line with its band. The axis is chosen so that the values fill it: bars
+// have no band, and an interval more than twice as high as the highest value is cut off at the top, which Clipped
+// says.
+func NewTrend(periods []Period, unit, interval string, overall *float64, bars bool) Trend {
 	top, bandTop := 0.0, 0.0
 	starts := make([]time.Time, len(periods))
 	for i, p := range periods {
 		starts[i] = p.From
 		if p.Value != nil {
 			top = math.Max(top, *p.Value)
-			if p.Hi != nil {
+			if p.Hi != nil && !bars {
 				bandTop = math.Max(bandTop, *p.Hi)
 			}
 		}
@@ -98,15 +99,15 @@ func (t Trend) Gaps() int {
 // Empty says that no period has a value.
 func (t Trend) Empty() bool { return t.Gaps() == len(t.Marks) }
 
-// runs cuts the marks into stretches without a gap.
-func runs(marks []Mark) [][]Mark {
+// runs cuts the marks into stretches of those that has is true of.
+func runs(marks []Mark, has func(Mark) bool) [][]Mark {
 	var out [][]Mark
 	start := -1
 	for i, m := range marks {
 		switch {
-		case m.Known && start < 0:
+		case has(m) && start < 0:
 			start = i
-		case !m.Known && start >= 0:
+		case !has(m) && start >= 0:
 			out, start = append(out, marks[start:i]), -1
 		}
 	}
@@ -118,27 +119,20 @@ func runs(marks []Mark) [][]Mark {
 
 func paths(marks []Mark) (line, band string) {
 	var l, b strings.Builder
-	for _, run := range runs(marks) {
+	for _, run := range runs(marks, func(m Mark) bool { return m.Known }) {
 		for i, m := range run {
-			verb := "L"
-			if i == 0 {
-				verb = "M"
-			}
-			fmt.Fprintf(&l, "%s%s %s", verb, at(m.X), at(m.Y))
+			fmt.Fprintf(&l, "%s%s %s", verb(i), at(m.X), at(m.Y))
 		}
-		if len(run) == 1 {
-			if m := run[0]; m.HasInterval { // a lone period keeps its interval as a narrow column
-				w := math.Min(m.Width/4, 0.8)
-				fmt.Fprintf(&b, "M%s %sL%s %sL%s %sL%s %sZ", at(m.X-w), at(m.YHi), at(m.X+w), at(m.YHi), at(m.X+w), at(m.YLo), at(m.X-w), at(m.YLo))
-			}
+	}
+	for _, run := range runs(marks, func(m Mark) bool { return m.HasInterval }) {
+		if len(run) == 1 { // a lone period keeps its interval as a narrow column
+			m := run[0]
+			w := math.Min(m.Width/4, 0.8)
+			fmt.Fprintf(&b, "M%s %sL%s %sL%s %sL%s %sZ", at(m.X-w), at(m.YHi), at(m.X+w), at(m.YHi), at(m.X+w), at(m.YLo), at(m.X-w), at(m.YLo))
 			continue
 		}
 		for i, m := range run {
-			verb := "L"
-			if i == 0 {
-				verb = "M"
-			}
-			fmt.Fprintf(&b, "%s%s %s", verb, at(m.X), at(m.YHi))
+			fmt.Fprintf(&b, "%s%s %s", verb(i), at(m.X), at(m.YHi))
 		}
 		for i := len(run) - 1; i >= 0; i-- {
 			fmt.Fprintf(&b, "L%s %s", at(run[i].X), at(run[i].YLo))
@@ -146,6 +140,13 @@ func paths(marks []Mark) (line, band string) {
 		b.WriteString("Z")
 	}
 	return l.String(), b.String()
+}
+
+func verb(i int) string {
+	if i == 0 {
+		return "M"
+	}
+	return "L"
 }
 
 // at writes a percentage as a coordinate of the square.

@@ -88,7 +88,7 @@ func compare(m Measure, now delivery.Metric, before *delivery.Metric) delta {
 	case now.Value == nil:
 		return delta{}
 	case before.Value == nil:
-		return delta{Reason: "nothing to compare with in the window before"}
+		return delta{Reason: "no value in the window before"}
 	}
 	diff := *now.Value - *before.Value
 	var text string
@@ -188,7 +188,7 @@ func NewTrend(f Frame, m Measure, r delivery.Report, tall bool) Trend {
 	}
 	overall := whole.Value
 	interval := f.Scope.IntervalKey()
-	return Trend{Measure: m, Unit: unit, Interval: interval, Chart: chart.NewTrend(ps, unit, interval, overall), Metric: whole, Frame: f, Tall: tall, ID: "trend-" + m.Name}
+	return Trend{Measure: m, Unit: unit, Interval: interval, Chart: chart.NewTrend(ps, unit, interval, overall, m.Bars), Metric: whole, Frame: f, Tall: tall, ID: "trend-" + m.Name}
 }
 
 // Desc says in words what the chart shows.

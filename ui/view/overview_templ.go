@@ -634,7 +634,7 @@ func miniMetric(s scope.Scope, m Measure, r delivery.Report) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = spark(chart.NewTrend(ps, unit, s.IntervalKey(), nil), m.Bars).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = spark(chart.NewTrend(ps, unit, s.IntervalKey(), nil, m.Bars), m.Bars).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
