@@ -25,6 +25,9 @@ func TestFeatures(t *testing.T) {
 				if w == nil {
 					return ctx, nil
 				}
+				if err != nil {
+					t.Logf("the platform's log:\n%s", w.log)
+				}
 				return ctx, w.close()
 			})
 			// The steps are methods of the world that Before has made.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/app"
@@ -21,6 +22,7 @@ type world struct {
 	platform *app.App
 	folder   string // state and repositories; removed at the end
 	http     *http.Client
+	log      *record
 
 	admin   credential // sets the stage
 	someone credential // speaks in the scenario
@@ -58,13 +60,31 @@ func (a answer) into(v any) error {
 	return nil
 }
 
+// record keeps what the platform logs, for the scenario that fails.
+type record struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
 // newWorld starts the platform as `fawkes up --ephemeral` does, and waits until it is ready.
 func newWorld(ctx context.Context) (_ *world, err error) {
 	folder, err := os.MkdirTemp("", "fawkes-bdd-")
 	if err != nil {
 		return nil, err
 	}
-	w := &world{folder: folder, http: &http.Client{Timeout: 30 * time.Second}, admin: credential{bearer: auth.NewToken()}, commits: map[string]string{}}
+	w := &world{folder: folder, http: &http.Client{Timeout: 30 * time.Second}, log: &record{}, admin: credential{bearer: auth.NewToken()}, commits: map[string]string{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -72,7 +92,7 @@ func newWorld(ctx context.Context) (_ *world, err error) {
 	}()
 	w.platform, err = app.New(app.Options{
 		Modules: app.Modules(), StateDir: folder + "/state", Listen: "127.0.0.1:0", Version: "test",
-		Settings: map[string]string{"identity.bootstrap_token": w.admin.bearer}, Log: slog.New(slog.DiscardHandler),
+		Settings: map[string]string{"identity.bootstrap_token": w.admin.bearer}, Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		return nil, err

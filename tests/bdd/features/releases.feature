@@ -16,7 +16,7 @@ Feature: A repository's releases become delivery metrics
       | v1.2.0 | receipt | 2026-03-04T12:00:00Z |
     When the repository is imported into project "shop" as service "shop", each tag "v*" a deployment
     Then project "shop" has 3 deployments
-    And the first of them is a baseline that carries no change
+    And the first of them is a baseline, whose commits have no lead time
     And the median change lead time is 2 hours over 3 changes
     And behind that number stand the commits "basket", "payment" and "receipt"
 
