@@ -64,11 +64,11 @@ func Deployments(connection string, body []byte) ([]event.Event, error) {
 		if *o.err != nil {
 			return nil, *o.err
 		}
-		if k := [2]string{event.RepoKey(d.Repo.V), strings.ToLower(d.SHA.V)}; seen[k] {
+		k := [2]string{event.RepoKey(d.Repo.V), strings.ToLower(d.SHA.V)}
+		if seen[k] {
 			continue
-		} else {
-			seen[k] = true
 		}
+		seen[k] = true
 		d.Environment = event.Some(strings.ToLower(environment))
 		if !d.Service.Known {
 			d.Service = event.NonZero(service)

@@ -47,7 +47,8 @@
 // carries an updatedDate is open again.
 //
 // Closing an issue sets its resolution to the time of the request. DevLake
-// itself sets only the status, and its recovery times never learn of it.
+// itself sets only the status, and its recovery times never learn of it. The
+// request carries nothing but the key, so a second one is a second report.
 //
 // A pull request needs id, displayTitle, pullRequestKey and createdDate. Its
 // repository is taken from its url ("…/owner/name/pull/12"), else from

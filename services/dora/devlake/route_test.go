@@ -35,6 +35,7 @@ func TestRoute(t *testing.T) {
 		"projects/team%2Fshop/deployments":               {Operation: OpDeployments, Project: "team/shop"},
 		"connections/by-name/build%20farm/deployments":   {Operation: OpDeployments, Connection: "build farm", ByName: true},
 		"connections/by-name/ci/issue/a%2Fb%3F/close":    closing(named(OpCloseIssue), "a/b?"),
+		"connections/by-name/a+b/deployments":            {Operation: OpDeployments, Connection: "a+b", ByName: true},
 		"7/deployments/":                                 id(OpDeployments),
 		"connections/by-name/deployments":                {Operation: OpConnection, Connection: "deployments", ByName: true},
 		"connections/by-name/connections/issues":         {Operation: OpIssues, Connection: "connections", ByName: true},

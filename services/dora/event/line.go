@@ -106,9 +106,11 @@ func lineType(data []byte) (Type, error) {
 	if s.peek() != '"' {
 		return laterType(data)
 	}
-	if name, err := s.key(); err != nil {
+	name, err := s.key()
+	if err != nil {
 		return "", err
-	} else if string(name) != "type" {
+	}
+	if string(name) != "type" {
 		return laterType(data)
 	}
 	return s.typeName()

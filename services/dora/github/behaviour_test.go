@@ -143,6 +143,19 @@ func TestPullRequestOfAnAccountThatIsGone(t *testing.T) {
 	}
 }
 
+// GitHub Enterprise Server writes Go's zero time for "not yet".
+func TestTheZeroTimeIsNoTime(t *testing.T) {
+	const zero = "0001-01-01T00:00:00Z"
+	if p := only[*event.PullRequest](t, mapped(t, "pull_request_opened", "pull_request.closed_at", zero, "pull_request.merged_at", zero)); p.ClosedAt.Present || p.MergedAt.Present {
+		t.Errorf("the pull request was closed %v, merged %v", p.ClosedAt, p.MergedAt)
+	}
+	if b := only[*event.Build](t, mapped(t, "workflow_run_requested", "workflow_run.run_started_at", zero)); b.StartedAt.V.Std().Format("15:04:05") != "11:45:20" {
+		t.Errorf("the run started %s, want its creation", b.StartedAt.V.Std())
+	}
+	_, err := Map("pull_request", "d-1", fixture(t, "pull_request_opened", "pull_request.created_at", zero))
+	faulty(t, err, "pull_request.created_at", "is required")
+}
+
 func TestReviewKinds(t *testing.T) {
 	for state, want := range map[string]string{
 		"approved": event.ReviewApproval, "changes_requested": event.ReviewChangesRequested, "commented": event.ReviewComment, "dismissed": event.ReviewComment,
