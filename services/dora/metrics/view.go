@@ -68,13 +68,14 @@ func (v *View) Next(spec project.Spec, p *history.Projection, asOf time.Time) *V
 	next := NewView(spec, p, asOf)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	// A profile that was not asked about since is taken from further back.
-	next.former = maps.Clone(v.indexes)
-	for name, x := range v.former {
-		if next.former[name] == nil {
-			next.former[name] = x
-		}
+	// A profile that was not asked about since is taken from further back; one
+	// that takes nothing over is not kept.
+	next.former = maps.Clone(v.former)
+	if next.former == nil {
+		next.former = map[string]*index{}
 	}
+	maps.Copy(next.former, v.indexes)
+	maps.DeleteFunc(next.former, func(_ string, x *index) bool { return x.profile.Unit != UnitCommit })
 	return next
 }
 
