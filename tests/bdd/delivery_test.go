@@ -196,7 +196,7 @@ func (w *world) firstIsBaseline(ctx context.Context) error {
 	if i < 0 {
 		return fmt.Errorf("no first deployment among %+v", all)
 	}
-	return equal("reason why the changes of the first deployment do not count", text(all[i].Reason), "baseline")
+	return equal("reason why the changes of the first deployment do not count", text(all[i].Reason), "first_deployment")
 }
 
 func (w *world) changeBelongs(ctx context.Context, name, id string) error {

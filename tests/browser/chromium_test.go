@@ -278,4 +278,5 @@ func (b *tab) signIn(p *platform) {
 	b.visit(p.link(b.t))
 	b.at("/", nil)
 	b.reads("Projects")
+	b.until("the scripts", `document.readyState === "complete"`)
 }
