@@ -179,7 +179,9 @@ type spec struct {
 // a date stays the text that it is.
 func (g *globals) readSpecs(file string) ([]spec, error) {
 	in := g.In
-	if file != "-" {
+	if file == "-" {
+		file = "standard input"
+	} else {
 		f, err := os.Open(file)
 		if err != nil {
 			return nil, failf("give a file that exists, or - for standard input", "%w", err)

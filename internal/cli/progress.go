@@ -95,3 +95,30 @@ func (p *progress) line(elapsed time.Duration) string {
 	}
 	return fmt.Sprintf("  %s  %s%s / %s  %d %%  %s/s  ETA %s", p.what, bar, humanCount(done), humanCount(total), shown*100/total, humanCount(int64(rate)), left)
 }
+
+// fetching shows what a fetch is doing: nothing is shown for a repository that need not be fetched.
+type fetching struct {
+	g    *globals
+	last time.Time
+	any  bool
+}
+
+func (g *globals) startFetch() *fetching { return &fetching{g: g} }
+
+func (f *fetching) tell(line string) {
+	now := f.g.Clock.Now()
+	switch {
+	case f.g.Terminal:
+		fmt.Fprintf(f.g.Err, "\r\x1b[K  fetching  %s", printable(line))
+		f.any = true
+	case now.Sub(f.last) >= lineEvery:
+		f.last = now
+		fmt.Fprintf(f.g.Err, "  fetching  %s\n", printable(line))
+	}
+}
+
+func (f *fetching) end() {
+	if f.any {
+		fmt.Fprint(f.g.Err, "\r\x1b[K")
+	}
+}

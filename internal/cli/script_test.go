@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,7 +19,11 @@ import (
 // TestMain makes the scripts run the real program, as a process of its own.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"fawkes": func() { os.Exit(Run(context.Background(), "test", System(), os.Args[1:])) },
+		"fawkes": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			context.AfterFunc(ctx, stop)
+			os.Exit(Run(ctx, "test", System(), os.Args[1:]))
+		},
 	})
 }
 

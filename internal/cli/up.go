@@ -252,7 +252,8 @@ func (p *platform) makeSignIn(ctx context.Context, _ func(string)) (string, erro
 	if err != nil {
 		return "", err
 	}
-	p.console = link
+	// Listening on every address, the platform has no name of its own unless it was given one.
+	p.console = strings.Replace(link, "http://"+p.app.Addr(), p.base(), 1)
 	r := running{PID: os.Getpid(), API: p.base(), Token: p.token, Version: p.g.version, Started: p.g.Clock.Now()}
 	if err := writeRunFile(p.state, r); err != nil {
 		return "", err
