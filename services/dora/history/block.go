@@ -1,16 +1,13 @@
 package history
 
 import (
-	"crypto/sha256"
-	"encoding/json"
-	"fmt"
+	"cmp"
 	"hash/maphash"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/project"
 )
 
 // A projection is stored in blocks: a block holds what one lane, repository or
@@ -27,142 +24,85 @@ type Delta struct {
 	Deleted []string
 }
 
-// Summary says what has been seen of a project at all.
-type Summary struct {
-	Repositories []RepositorySummary `json:"repositories"`
-	Services     []ServiceSummary    `json:"services"`
-	Entities     map[event.Type]int  `json:"entities"` // distinct ones, by type
-	FirstAt      Time                `json:"first_at"`
-	LastAt       Time                `json:"last_at"`
-}
-
-// RepositorySummary describes one repository.
-type RepositorySummary struct {
-	URL          string   `json:"url"`
-	Commits      int      `json:"commits"`
-	PullRequests int      `json:"pull_requests"`
-	Builds       int      `json:"builds"`
-	Services     []string `json:"services"` // deployed from it, or declared for it
-}
-
-// ServiceSummary describes one service as it was seen or declared.
-type ServiceSummary struct {
-	Name         string   `json:"name"`
-	Team         string   `json:"team,omitempty"`
-	Repositories []string `json:"repositories"`
-	Environments []string `json:"environments"`
+// shelf is a row of blocks, one a month, as they were last handed out.
+type shelf struct {
+	name string
+	sums map[month]blockSum
 }
 
 type blockSum struct {
-	heads uint64   // of the rows without their changes
-	sum   [16]byte // of the whole block
+	heads uint64 // of the deployments without their changes
+	block uint64 // of the whole block
 }
 
-type encoder struct {
-	s     *derived
-	out   Delta
-	group map[string]blockSum
-	last  map[string]blockSum
-}
-
-// encode writes the blocks of what may have changed; nil means that nothing
-// but the counts did.
-func (l *Ledger) encode(changed map[string]bool) Delta {
-	e := &encoder{s: &l.state, out: Delta{Changed: map[string][]byte{}}}
-	if changed != nil {
-		groups := map[string]bool{"i": true}
-		for _, ln := range l.state.lanes {
-			groups[e.lane(ln)] = true
-			for key, p := range ln.pending {
-				groups[e.pending(p, key, changed[key])] = true
-			}
-		}
-		for id, p := range l.state.never {
-			_, key, _ := strings.Cut(id, "\x00")
-			groups[e.pending(p, key, changed[key])] = true
-		}
-		for key, prs := range l.state.prs {
-			groups[e.pullRequests(key, prs, changed[key])] = true
-		}
-		e.incidents(l.state.incidents)
-		for name, blocks := range l.state.groups {
-			if !groups[name] && name != "m" {
-				e.out.Deleted = append(e.out.Deleted, slices.Collect(maps.Keys(blocks))...)
-				delete(l.state.groups, name)
-			}
-		}
-	}
-	e.summary(l)
-	slices.Sort(e.out.Deleted)
-	return e.out
-}
-
-func (e *encoder) open(name string) {
-	e.last = e.s.groups[name]
-	e.group = make(map[string]blockSum, len(e.last))
-}
-
-func (e *encoder) close(name string) string {
-	for key := range e.last {
-		if _, ok := e.group[key]; !ok {
-			e.out.Deleted = append(e.out.Deleted, key)
-		}
-	}
-	e.s.groups[name] = e.group
-	return name
-}
-
-func (e *encoder) put(key string, heads uint64, block []byte) {
-	full := sha256.Sum256(block)
-	sum := blockSum{heads: heads, sum: [16]byte(full[:16])}
-	if old, ok := e.last[key]; !ok || old.sum != sum.sum {
-		e.out.Changed[key] = block
-	}
-	e.group[key] = sum
-}
-
-func month(t Time) string {
-	if t == 0 {
-		return "open"
-	}
-	return t.Std().Format("2006-01")
-}
-
-// runs cuts rows, which are in order of time, into those of each month.
-func runs[R any](rows []R, at func(R) Time, f func(month string, rows []R)) {
-	for len(rows) > 0 {
-		m := month(at(rows[0]))
-		n := slices.IndexFunc(rows, func(r R) bool { return month(at(r)) != m })
-		if n < 0 {
-			n = len(rows)
-		}
-		f(m, rows[:n])
-		rows = rows[n:]
-	}
-}
-
-func blockKey(parts ...string) string {
+func newShelf(parts ...string) shelf {
 	for i, p := range parts {
 		parts[i] = url.PathEscape(p)
 	}
-	return strings.Join(parts, "/")
+	return shelf{name: strings.Join(parts, "/"), sums: map[month]blockSum{}}
 }
 
-func (e *encoder) lane(ln *lane) string {
-	name := blockKey("d", ln.service, ln.environment)
-	e.open(name)
-	runs(ln.rows, func(r *row) Time { return r.FinishedAt }, func(m string, rows []*row) {
-		key := name + "/" + m
-		same := true
+func (s *shelf) key(m month) string { return s.name + "/" + m.String() }
+
+// months are those that have a block.
+func (s *shelf) months() map[month]bool {
+	out := make(map[month]bool, len(s.sums))
+	for m := range s.sums {
+		out[m] = true
+	}
+	return out
+}
+
+// encoder gathers the blocks that differ from those handed out before.
+type encoder struct {
+	out     Delta
+	seed    maphash.Seed
+	inc     shelf
+	summary uint64
+	last    bool // a summary has been handed out
+}
+
+func newEncoder() encoder {
+	return encoder{seed: maphash.MakeSeed(), inc: newShelf("i")}
+}
+
+func (e *encoder) put(s *shelf, m month, block []byte) { e.putHeads(s, m, 0, block) }
+
+func (e *encoder) putHeads(s *shelf, m month, heads uint64, block []byte) {
+	sum := blockSum{heads: heads, block: maphash.Bytes(e.seed, block)}
+	if old, ok := s.sums[m]; !ok || old.block != sum.block {
+		e.out.Changed[s.key(m)] = slices.Clip(block)
+	}
+	s.sums[m] = sum
+}
+
+func (e *encoder) drop(s *shelf, m month) {
+	if _, ok := s.sums[m]; ok {
+		delete(s.sums, m)
+		e.out.Deleted = append(e.out.Deleted, s.key(m))
+	}
+}
+
+func (e *encoder) clear(s *shelf) {
+	for m := range s.sums {
+		e.drop(s, m)
+	}
+}
+
+// encodeLane writes the months of a lane in which a deployment or its changes
+// differ.
+func (l *Ledger) encodeLane(e *encoder, ln *lane) {
+	gone := ln.blocks.months()
+	runs(ln.rows, func(r *row) Time { return r.FinishedAt }, func(m month, rows []*row) {
+		delete(gone, m)
+		stale := false
 		w := newWriter()
 		for _, r := range rows {
-			same = same && (r.same || len(r.Changes) == 0)
+			stale = stale || r.stale
 			w.head(&r.Deployment)
-			w.uint(uint64(len(r.Changes)))
 		}
-		heads := maphash.Bytes(e.s.seed, w.b)
-		if old, ok := e.last[key]; ok && same && old.heads == heads {
-			e.group[key] = old
+		heads := maphash.Bytes(e.seed, w.b)
+		if old, ok := ln.blocks.sums[m]; ok && !stale && old.heads == heads {
 			return
 		}
 		w = newWriter()
@@ -170,156 +110,86 @@ func (e *encoder) lane(ln *lane) string {
 		w.text(ln.environment)
 		w.uint(uint64(len(rows)))
 		for _, r := range rows {
-			w.head(&r.Deployment)
-			w.changes(r.PullRequests, r.Changes, r.LongSHAs)
+			l.encodeRow(w, ln, r)
+			r.stale = false
 		}
-		e.put(key, heads, w.b)
+		e.putHeads(&ln.blocks, m, heads, w.b)
 	})
-	return e.close(name)
+	for m := range gone {
+		e.drop(&ln.blocks, m)
+	}
 }
 
-func (e *encoder) pending(p *Pending, repo string, changed bool) string {
-	name := blockKey("p", p.Service, p.Environment, repo)
-	if old, ok := e.s.groups[name]; ok && !changed {
-		e.s.groups[name] = old
-		return name
-	}
-	e.open(name)
-	runs(p.Changes, func(c Change) Time { return c.CommittedAt }, func(m string, changes []Change) {
-		part := Pending{LongSHAs: p.LongSHAs, Changes: slices.Clone(changes)}
-		local := map[int32]int32{}
-		for i := range part.Changes {
-			c := &part.Changes[i]
-			if c.PR == none {
-				continue
-			}
-			k, ok := local[c.PR]
-			if !ok {
-				k = int32(len(part.PullRequests))
-				local[c.PR] = k
-				part.PullRequests = append(part.PullRequests, p.PullRequests[c.PR])
-			}
-			c.PR = k
+func (l *Ledger) encodeRow(w *writer, ln *lane, r *row) {
+	var p Pending
+	if r.label != none {
+		lr := ln.repos[r.repository.key]
+		c := changeWriter{repo: r.repository, filter: lr.filter, skipMerges: l.spec.MergeCommits == project.MergeSkip}
+		if r.Reason == ReasonBaseline {
+			c.reason = reasonCode(ReasonBaseline)
 		}
-		w := newWriter()
-		w.flags(p.Production, len(p.LongSHAs) > 0)
-		w.text(p.Service)
-		w.text(p.Environment)
-		w.text(p.Repo)
-		w.changes(part.PullRequests, part.Changes, part.LongSHAs)
-		e.put(name+"/"+m, 0, w.b)
-	})
-	return e.close(name)
+		p = c.changes(r.nodes)
+	}
+	r.LongSHAs = p.LongSHAs
+	w.head(&r.Deployment)
+	r.LongSHAs = nil
+	w.changes(p.PullRequests, p.Changes, p.LongSHAs)
 }
 
-func (e *encoder) pullRequests(repo string, prs []*PullRequest, changed bool) string {
-	name := blockKey("r", repo)
-	if !changed && e.s.groups[name] != nil {
-		return name
+// encodePullRequests writes the months of a repository in which a pull request
+// differs.
+func (l *Ledger) encodePullRequests(e *encoder, r *repository) {
+	months := map[month]bool{}
+	for slot := range r.shown {
+		p := r.pulls[slot]
+		months[p.month], months[monthOf(p.createdAt.v)] = true, true
+		p.month = monthOf(p.createdAt.v)
 	}
-	e.open(name)
-	runs(prs, func(p *PullRequest) Time { return p.CreatedAt }, func(m string, rows []*PullRequest) {
-		w := newWriter()
-		w.text(rows[0].Repo)
-		w.uint(uint64(len(rows)))
-		for _, p := range rows {
-			w.pullRequest(p)
+	clear(r.shown)
+	if r.renamed {
+		for m := range r.blocks.sums {
+			months[m] = true
 		}
-		e.put(name+"/"+m, 0, w.b)
+	}
+	var slots []int32
+	for slot, p := range r.pulls {
+		if months[p.month] {
+			slots = append(slots, int32(slot))
+		}
+	}
+	slices.SortFunc(slots, func(a, b int32) int {
+		x, y := r.pulls[a], r.pulls[b]
+		return cmp.Or(cmp.Compare(x.createdAt.v, y.createdAt.v), compareNumbers(x.number, y.number))
 	})
-	return e.close(name)
+	lanes := l.arrivals(r)
+	runs(slots, func(slot int32) Time { return r.pulls[slot].createdAt.v }, func(m month, slots []int32) {
+		delete(months, m)
+		w := newWriter()
+		w.text(r.url)
+		w.uint(uint64(len(slots)))
+		for _, slot := range slots {
+			p := l.pullRequestRow(r, slot, lanes)
+			w.pullRequest(&p)
+		}
+		e.put(&r.blocks, m, w.b)
+	})
+	for m := range months {
+		e.drop(&r.blocks, m)
+	}
 }
 
 func (e *encoder) incidents(incidents []*Incident) {
-	e.open("i")
-	runs(incidents, func(i *Incident) Time { return i.OpenedAt }, func(m string, rows []*Incident) {
+	gone := e.inc.months()
+	runs(incidents, func(i *Incident) Time { return i.OpenedAt }, func(m month, rows []*Incident) {
+		delete(gone, m)
 		w := newWriter()
 		w.uint(uint64(len(rows)))
 		for _, i := range rows {
 			w.incident(i)
 		}
-		e.put("i/"+m, 0, w.b)
+		e.put(&e.inc, m, w.b)
 	})
-	e.close("i")
-}
-
-func (e *encoder) summary(l *Ledger) {
-	b, err := json.Marshal(l.Summary())
-	if err != nil {
-		panic(fmt.Sprintf("history: marshal summary: %v", err)) // plain data: cannot happen
+	for m := range gone {
+		e.drop(&e.inc, m)
 	}
-	e.open("m")
-	e.put("m", 0, b)
-	e.close("m")
-}
-
-// Summary says what has been seen of the project at all.
-func (l *Ledger) Summary() Summary {
-	s := Summary{FirstAt: l.firstAt, LastAt: l.lastAt, Repositories: []RepositorySummary{}, Services: []ServiceSummary{}}
-	s.Entities = map[event.Type]int{
-		event.TypeDeployment: len(l.deployments), event.TypeIncident: len(l.incidents), event.TypeArtifact: len(l.artifacts),
-	}
-	type seen struct{ repos, environments map[string]bool }
-	services := map[string]*seen{}
-	service := func(name string) *seen {
-		v := services[name]
-		if v == nil {
-			v = &seen{map[string]bool{}, map[string]bool{}}
-			services[name] = v
-		}
-		return v
-	}
-	byRepo := map[string]map[string]bool{}
-	use := func(name string, r *repository) {
-		service(name).repos[r.url] = true
-		if byRepo[r.key] == nil {
-			byRepo[r.key] = map[string]bool{}
-		}
-		byRepo[r.key][name] = true
-	}
-	for _, v := range l.spec.Services {
-		service(v.Name)
-		if v.Repo != "" {
-			use(v.Name, l.repos[event.RepoKey(v.Repo)])
-		}
-	}
-	for _, ln := range l.state.lanes {
-		service(ln.service).environments[ln.environment] = true
-		for _, r := range ln.rows {
-			if r.repository != nil {
-				use(ln.service, r.repository)
-			}
-		}
-	}
-	for _, r := range l.repositories() {
-		commits := 0
-		for _, f := range r.dag.flags {
-			if f&present != 0 {
-				commits++
-			}
-		}
-		s.Repositories = append(s.Repositories, RepositorySummary{
-			URL: r.url, Commits: commits, PullRequests: len(r.prs), Builds: len(r.builds), Services: sorted(byRepo[r.key]),
-		})
-		s.Entities[event.TypeCommit] += commits
-		s.Entities[event.TypePullRequest] += len(r.prs)
-		s.Entities[event.TypeBuild] += len(r.builds)
-		for _, p := range r.prs {
-			s.Entities[event.TypeReview] += len(p.reviews)
-		}
-	}
-	for _, name := range sorted(services) {
-		v := services[name]
-		declared, _ := l.spec.Service(name)
-		s.Services = append(s.Services, ServiceSummary{Name: name, Team: declared.Team, Repositories: sorted(v.repos), Environments: sorted(v.environments)})
-	}
-	return s
-}
-
-func sorted[V any](set map[string]V) []string {
-	out := slices.Sorted(maps.Keys(set))
-	if out == nil {
-		out = []string{}
-	}
-	return out
 }

@@ -2,72 +2,94 @@ package history
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 )
 
 // dag is the commit graph of one repository on dense integers. A commit that
-// was only referred to (as a parent, by a pull request, by a deployment) is a
-// node too, without the present flag; it is completed when it is reported.
+// was only referred to (as a parent, or by a pull request) is a node too,
+// without the present flag; it is completed when it is reported.
+//
+// Node numbers follow the order of arrival, so nothing that is derived may
+// depend on them.
 type dag struct {
-	ids map[SHA]int32
-	sha []SHA
-	// first and second parents, none for -1; octopus merges keep the rest aside.
-	p1, p2    []int32
-	more      map[int32][]int32
-	authored  []Time
-	committed []Time
-	author    []AuthorRef
-	flags     []nodeFlags
-	touches   []uint64 // bit per declared service with paths; nil unless there are some
-	long      map[SHA]string
-	mark      []uint32 // scratch of walk: the epoch in which a node was visited
-	epoch     uint32
+	nodes   []node
+	table   table
+	more    map[int32][]int32 // third and further parents of octopus merges
+	touches []uint64          // bit per declared service with paths; nil unless there are some
+	long    map[SHA]string    // texts of hashes of other than 40 digits
+	short   map[uint16][]int32
+	indexed int // how many nodes short covers
+	commits int // how many are present
 
-	// structure counts changes to nodes that something may have built on
-	// already; growth counts nodes added at the edge.
-	structure, growth uint64
+	// What happened since the last settling: nodes from settled on are new, and
+	// touched are changes to older ones.
+	settled int
+	touched []touch
+	walker  walker
+}
+
+// node is a commit in one cache line.
+type node struct {
+	sha       SHA
+	p1, p2    int32 // first and second parent, none for -1
+	gen       int32 // see generations
+	pr        int32 // slot of the pull request that it belongs to, -1 for none
+	authored  Time
+	committed Time
+	author    AuthorRef
+	flags     nodeFlags
 }
 
 type nodeFlags uint8
 
 const (
 	present      nodeFlags = 1 << iota // reported, not only referred to
-	parentsKnown                       // the report carried the parents
-	pathsKnown                         // the report carried the paths
+	parentsKnown                       // a report carried the parents
+	pathsKnown                         // a report carried the paths
 	isMerge                            // two parents or more
-	referred                           // someone holds the node's number
+	isParent                           // a settled commit has it as a parent
 )
 
 const none = int32(-1)
 
-func newDAG() *dag {
-	return &dag{ids: map[SHA]int32{}, more: map[int32][]int32{}, long: map[SHA]string{}}
+// touch is a change to a node that something may have been derived from.
+type touch struct {
+	n     int32
+	was   Time // committed before
+	edges bool // the parents changed
+	dated bool // it was reported for the first time, or the authored time changed
 }
+
+func newDAG() *dag {
+	return &dag{table: newTable(), more: map[int32][]int32{}, long: map[SHA]string{}}
+}
+
+func (g *dag) has(n int32, f nodeFlags) bool { return g.nodes[n].flags&f != 0 }
 
 // node returns the number of a hash, making a node when it is new.
 func (g *dag) node(h SHA) int32 {
-	if n, ok := g.ids[h]; ok {
+	n, slot := g.table.find(g.nodes, &h)
+	if n != none {
 		return n
 	}
-	n := int32(len(g.sha))
-	g.ids[h] = n
-	g.sha = append(g.sha, h)
-	g.p1, g.p2 = append(g.p1, none), append(g.p2, none)
-	g.authored, g.committed = append(g.authored, 0), append(g.committed, 0)
-	g.author = append(g.author, 0)
-	g.flags = append(g.flags, 0)
+	n = int32(len(g.nodes))
+	g.nodes = append(g.nodes, node{sha: h, p1: none, p2: none, pr: none})
+	g.table.put(g.nodes, n, slot)
 	if g.touches != nil {
 		g.touches = append(g.touches, 0)
 	}
 	return n
 }
 
-// refer is node for those who keep the number.
+// refer returns the number of the commit that a text names, for those who keep
+// it; none for "".
 func (g *dag) refer(text string) int32 {
-	n := g.node(g.key(text))
-	g.flags[n] |= referred
-	return n
+	if text == "" {
+		return none
+	}
+	return g.node(g.key(text))
 }
 
 // key folds a hash's text and remembers texts that cannot be read back.
@@ -86,37 +108,75 @@ func (g *dag) hashKey(h event.Hash) SHA {
 	return g.key(h.String())
 }
 
-// lookup finds a reported commit by its hash, or by a unique abbreviation of it.
-func (g *dag) lookup(text string) int32 {
-	if n, ok := g.ids[ParseSHA(text)]; ok && g.flags[n]&present != 0 {
+// text is the hash of a node as its source writes it.
+func (g *dag) text(n int32) string { return g.nodes[n].sha.Text(g.long) }
+
+// reported returns the reported commit that a node stands for: itself, or the
+// only one that it abbreviates; none when there is no such commit.
+func (g *dag) reported(n int32) int32 {
+	if n == none || g.has(n, present) {
 		return n
 	}
-	if len(text) >= 40 {
+	if len(g.long) > 0 {
+		if text, ok := g.long[g.nodes[n].sha]; ok {
+			return g.expand(text)
+		}
+	}
+	return none
+}
+
+// lookup finds a reported commit by its hash, or by a unique abbreviation of it.
+func (g *dag) lookup(text string) int32 {
+	h := ParseSHA(text)
+	if n, _ := g.table.find(g.nodes, &h); n != none && g.has(n, present) {
+		return n
+	}
+	if len(text) == 40 {
 		return none
 	}
+	return g.expand(text)
+}
+
+// expand finds the only reported commit whose hash begins with text.
+func (g *dag) expand(text string) int32 {
+	if g.short == nil {
+		g.short = map[uint16][]int32{}
+	}
+	for ; g.indexed < len(g.nodes); g.indexed++ {
+		k := prefix(g.text(int32(g.indexed)))
+		g.short[k] = append(g.short[k], int32(g.indexed))
+	}
 	found := none
-	for n, h := range g.sha {
-		if g.flags[n]&present == 0 {
+	for _, n := range g.short[prefix(text)] {
+		if full := g.text(n); !g.has(n, present) || len(full) <= len(text) || full[:len(text)] != text {
 			continue
 		}
-		if full := h.Text(g.long); len(full) > len(text) && full[:len(text)] == text {
-			if found != none {
-				return none // ambiguous
-			}
-			found = int32(n)
+		if found != none {
+			return none // ambiguous
 		}
+		found = n
 	}
 	return found
 }
 
+// prefix is the first four digits of a hash, which every abbreviation has.
+func prefix(text string) uint16 {
+	v, err := strconv.ParseUint(text[:min(4, len(text))], 16, 16)
+	if err != nil {
+		return 0 // not a hash; it will match nothing
+	}
+	return uint16(v)
+}
+
 // parents calls f with each known parent of n.
 func (g *dag) parents(n int32, f func(int32)) {
-	if p := g.p1[n]; p != none {
-		f(p)
+	v := &g.nodes[n]
+	if v.p1 != none {
+		f(v.p1)
 	}
-	if p := g.p2[n]; p != none {
-		f(p)
-		if g.flags[n]&isMerge != 0 {
+	if v.p2 != none {
+		f(v.p2)
+		if len(g.more) > 0 {
 			for _, p := range g.more[n] {
 				f(p)
 			}
@@ -126,156 +186,76 @@ func (g *dag) parents(n int32, f func(int32)) {
 
 // add merges one report of a commit. A commit is named by its content, so
 // honest reports differ only in how much they tell: they merge field by field,
-// and of two lists of parents the longer is believed.
-func (g *dag) add(c *event.PackedCommit, author AuthorRef, touched uint64) bool {
-	h := g.hashKey(c.SHA)
-	n, existed := g.ids[h]
-	if !existed {
-		n = g.node(h)
-		g.growth++
-	}
-	before := g.flags[n]
-	changed := !existed
-	if g.mergeTimes(n, c, author) {
-		changed = true
-	}
-	if c.KnowsParents() && g.mergeParents(n, c.Parents) {
-		changed = true
-	}
-	if c.KnowsPaths() && before&pathsKnown == 0 {
-		g.flags[n] |= pathsKnown
-		changed = true
-	}
-	if g.touches != nil && g.touches[n]|touched != g.touches[n] {
+// and of two lists of parents the longer is believed, then the greater.
+func (g *dag) add(c *event.PackedCommit, author AuthorRef, touched uint64) {
+	n := g.node(g.hashKey(c.SHA))
+	before := g.nodes[n]
+	paths := uint64(0)
+	if g.touches != nil {
+		paths = g.touches[n]
 		g.touches[n] |= touched
-		changed = true
 	}
-	g.flags[n] |= present
-	if before&present == 0 {
-		changed = true
+	v := &g.nodes[n]
+	v.flags |= present
+	if before.flags&present == 0 {
+		g.commits++
 	}
-	if changed && existed {
-		g.structure++
+	if c.KnowsPaths() {
+		v.flags |= pathsKnown
 	}
-	return changed
-}
-
-// mergeTimes merges times and author field by field: the earlier of two
-// authored times (a host that knows only the committed time reports that one),
-// the later of two committed ones, the greater of two authors.
-func (g *dag) mergeTimes(n int32, c *event.PackedCommit, author AuthorRef) bool {
-	was := [...]int64{int64(g.authored[n]), int64(g.committed[n]), int64(g.author[n])}
-	if t := c.AuthoredAt; t != 0 && (g.authored[n] == 0 || t < g.authored[n]) {
-		g.authored[n] = t
+	// The earlier of two authored times (a host that knows only the committed
+	// one reports that), the later of two committed, the greater of two authors.
+	if t := c.AuthoredAt; t != 0 && (v.authored == 0 || t < v.authored) {
+		v.authored = t
 	}
-	g.committed[n] = max(g.committed[n], c.CommittedAt)
-	g.author[n] = max(g.author[n], author)
-	return was != [...]int64{int64(g.authored[n]), int64(g.committed[n]), int64(g.author[n])}
+	v.committed = max(v.committed, c.CommittedAt)
+	v.author = max(v.author, author)
+	edges := c.KnowsParents() && g.mergeParents(n, c.Parents)
+	v = &g.nodes[n] // parents may have moved the nodes
+	if int(n) < g.settled && (edges || *v != before || g.touches != nil && g.touches[n] != paths) {
+		g.touched = append(g.touched, touch{n: n, was: before.committed, edges: edges,
+			dated: before.flags&present == 0 || before.authored != v.authored})
+	}
 }
 
 func (g *dag) mergeParents(n int32, hashes []event.Hash) bool {
-	if g.flags[n]&parentsKnown != 0 {
-		have := g.parentKeys(n)
-		next := make([]SHA, len(hashes))
-		for i, h := range hashes {
-			next[i] = g.hashKey(h)
+	if g.has(n, parentsKnown) {
+		var have, next []SHA
+		g.parents(n, func(p int32) { have = append(have, g.nodes[p].sha) })
+		for _, h := range hashes {
+			next = append(next, g.hashKey(h))
 		}
 		if len(next) < len(have) || len(next) == len(have) && slices.CompareFunc(next, have, compareSHA) <= 0 {
 			return false
 		}
-	}
-	g.flags[n] |= parentsKnown
-	g.p1[n], g.p2[n] = none, none
-	delete(g.more, n)
-	if len(hashes) > 1 {
-		g.flags[n] |= isMerge
+		delete(g.more, n)
 	}
 	for i, h := range hashes {
 		p := g.node(g.hashKey(h))
-		g.flags[p] |= referred
 		switch i {
 		case 0:
-			g.p1[n] = p
+			g.nodes[n].p1 = p
 		case 1:
-			g.p2[n] = p
+			g.nodes[n].p2 = p
+			g.nodes[n].flags |= isMerge
 		default:
 			g.more[n] = append(g.more[n], p)
 		}
 	}
+	g.nodes[n].flags |= parentsKnown
 	return true
-}
-
-func (g *dag) parentKeys(n int32) []SHA {
-	var out []SHA
-	g.parents(n, func(p int32) { out = append(out, g.sha[p]) })
-	return out
 }
 
 func compareSHA(a, b SHA) int { return slices.Compare(a[:], b[:]) }
 
-// label walks from start through everything that has no label yet and gives it
-// the label; it returns the nodes in the order of the walk. Because whatever
-// has a label has labelled ancestors, the walk may stop at the first label:
-// over all deployments of a lane each commit is visited once.
-func (g *dag) label(labels []int32, start, label int32) []int32 {
-	if labels[start] != none {
-		return nil
+// inOrder orders commits by time, then by hash.
+func (g *dag) inOrder(a, b int32) int {
+	x, y := &g.nodes[a], &g.nodes[b]
+	switch {
+	case x.committed < y.committed:
+		return -1
+	case x.committed > y.committed:
+		return 1
 	}
-	labels[start] = label
-	out := []int32{start}
-	for i := 0; i < len(out); i++ {
-		g.parents(out[i], func(p int32) {
-			if labels[p] == none {
-				labels[p] = label
-				out = append(out, p)
-			}
-		})
-	}
-	return out
-}
-
-// contains reports whether tip has n among its ancestors or is n.
-func (g *dag) contains(tip, n int32) bool {
-	found := tip == n
-	if !found {
-		g.walk(tip, func(v int32) bool {
-			found = v == n
-			return !found
-		})
-	}
-	return found
-}
-
-// walk visits tip and its ancestors, each once, until visit returns false.
-func (g *dag) walk(tip int32, visit func(int32) bool) {
-	for len(g.mark) < len(g.sha) {
-		g.mark = append(g.mark, 0)
-	}
-	g.epoch++
-	g.mark[tip] = g.epoch
-	queue := []int32{tip}
-	for len(queue) > 0 {
-		v := queue[len(queue)-1]
-		queue = queue[:len(queue)-1]
-		if !visit(v) {
-			return
-		}
-		g.parents(v, func(p int32) {
-			if g.mark[p] != g.epoch {
-				g.mark[p] = g.epoch
-				queue = append(queue, p)
-			}
-		})
-	}
-}
-
-// unlabelled is a fresh set of labels, one a node.
-func (g *dag) unlabelled() []int32 { return growLabels(nil, len(g.sha)) }
-
-// growLabels extends labels to n nodes.
-func growLabels(labels []int32, n int) []int32 {
-	for len(labels) < n {
-		labels = append(labels, none)
-	}
-	return labels
+	return slices.Compare(x.sha[:], y.sha[:])
 }

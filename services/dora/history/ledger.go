@@ -1,12 +1,9 @@
 package history
 
 import (
-	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -20,62 +17,39 @@ type Ledger struct {
 	salt []byte
 
 	repos       map[string]*repository // by event.RepoKey
+	spelled     map[string]*repository // by every URL that was seen
 	deployments map[string]*deploymentFacts
+	byID        map[string][]*deploymentFacts // by the source's own id
+	byDigest    map[string][]*deploymentFacts // that name the digest, or once did
 	incidents   map[string]*incidentFacts
 	artifacts   map[string]*artifactFacts
 	authors     map[string]AuthorRef
+	texts       map[string]string // one copy of texts that recur
 
-	firstAt   Time
-	lastAt    Time
-	lastEntry event.PackedCommit // scratch
+	firstAt Time
+	lastAt  Time
+	commit  event.PackedCommit // scratch
 
 	state derived
 }
 
+// repository is what was reported of one repository, and what its commits and
+// pull requests have to do with each other.
 type repository struct {
 	key, url string
 	dag      *dag
 	services []project.Service // declared with paths, in the order of their bits
-	prs      map[string]*pullRequestFacts
+	pulls    []*pullRequestFacts
+	slots    map[string]int32 // number -> index into pulls
 	builds   map[string]struct{}
+	reviews  int
 
-	prsChanged bool
-	renamed    bool // another spelling of its URL is shown
-	view       repositoryView
-}
-
-type pullRequestFacts struct {
-	number                        string
-	author, mergeSHA, headSHA     register[string]
-	base, title, url              register[string]
-	createdAt, mergedAt, closedAt register[Time]
-	commits                       register[[]string]
-	reviews                       map[reviewKey]Time
-}
-
-type reviewKey struct {
-	author, kind string
-	at           Time
-}
-
-type deploymentFacts struct {
-	source, id                      string
-	service, environment, repo, sha register[string]
-	digest, outcome, title, url     register[string]
-	startedAt, finishedAt           register[Time]
-	unplanned                       register[bool]
-}
-
-type incidentFacts struct {
-	source, id                     string
-	service, environment, severity register[string]
-	causedBy, digest, sha          register[string]
-	title, url                     register[string]
-	openedAt, resolvedAt           register[Time]
-}
-
-type artifactFacts struct {
-	repo, sha register[string]
+	seen    bool               // by a settling
+	renamed bool               // another spelling of its URL is shown
+	dirty   map[int32]struct{} // pull requests to derive again
+	claims
+	lanes  map[laneKey]*laneRepo
+	blocks shelf // of pull requests, by month of creation
 }
 
 // NewLedger makes an empty ledger. salt makes author references pseudonyms
@@ -84,10 +58,14 @@ func NewLedger(spec project.Spec, salt []byte) *Ledger {
 	l := &Ledger{
 		spec: spec, salt: salt,
 		repos:       map[string]*repository{},
+		spelled:     map[string]*repository{},
 		deployments: map[string]*deploymentFacts{},
+		byID:        map[string][]*deploymentFacts{},
+		byDigest:    map[string][]*deploymentFacts{},
 		incidents:   map[string]*incidentFacts{},
 		artifacts:   map[string]*artifactFacts{},
 		authors:     map[string]AuthorRef{},
+		texts:       map[string]string{},
 	}
 	l.state.init()
 	for _, s := range spec.Services {
@@ -101,10 +79,16 @@ func NewLedger(spec project.Spec, salt []byte) *Ledger {
 // repo returns the repository of that URL. Of several spellings of one
 // repository the least is shown.
 func (l *Ledger) repo(url string) *repository {
+	if r, ok := l.spelled[url]; ok {
+		return r
+	}
 	key := event.RepoKey(url)
 	r, ok := l.repos[key]
 	if !ok {
-		r = &repository{key: key, url: url, dag: newDAG(), prs: map[string]*pullRequestFacts{}, builds: map[string]struct{}{}}
+		r = &repository{
+			key: key, url: url, dag: newDAG(), slots: map[string]int32{}, builds: map[string]struct{}{},
+			dirty: map[int32]struct{}{}, claims: newClaims(), lanes: map[laneKey]*laneRepo{}, blocks: newShelf("r", key),
+		}
 		for _, s := range l.spec.Services {
 			if event.RepoKey(s.Repo) == key && len(s.Paths) > 0 {
 				r.services = append(r.services, s)
@@ -114,12 +98,11 @@ func (l *Ledger) repo(url string) *repository {
 			r.dag.touches = []uint64{}
 		}
 		l.repos[key] = r
-		l.state.reposChanged = true
 	}
 	if url < r.url {
 		r.url, r.renamed = url, true
-		l.state.reposChanged = true
 	}
+	l.spelled[url] = r
 	return r
 }
 
@@ -130,13 +113,14 @@ func (l *Ledger) saw(at Time) {
 	l.lastAt = max(l.lastAt, at)
 }
 
-// ApplyPacked merges a report as it stands in the log.
+// ApplyPacked merges a report as it stands in the log. It keeps nothing of
+// packed.
 func (l *Ledger) ApplyPacked(t event.Type, source string, at Time, packed []byte) error {
 	if t == event.TypeCommit {
-		if err := l.lastEntry.Unpack(packed); err != nil {
+		if err := l.commit.Unpack(packed); err != nil {
 			return err
 		}
-		l.applyCommit(&l.lastEntry)
+		l.applyCommit(&l.commit)
 		l.saw(at)
 		return nil
 	}
@@ -164,13 +148,7 @@ func (l *Ledger) apply(source string, at Time, body event.Body) {
 	case *event.PullRequest:
 		l.applyPullRequest(at, b)
 	case *event.Review:
-		r := l.repo(b.Repo)
-		p := r.pullRequest(b.Number)
-		k := reviewKey{author: b.Author, kind: b.Kind, at: b.SubmittedAt.V}
-		if _, ok := p.reviews[k]; !ok {
-			p.reviews[k] = b.SubmittedAt.V
-			r.prsChanged = true
-		}
+		l.applyReview(b)
 	case *event.Build:
 		l.repo(b.Repo).builds[Key(source, b.Entity())] = struct{}{}
 	case *event.Artifact:
@@ -183,7 +161,10 @@ func (l *Ledger) apply(source string, at Time, body event.Body) {
 }
 
 func (l *Ledger) applyCommit(c *event.PackedCommit) {
-	r := l.repo(string(c.Repo))
+	r, ok := l.spelled[string(c.Repo)]
+	if !ok {
+		r = l.repo(string(c.Repo))
+	}
 	var touched uint64
 	for i, s := range r.services {
 		for _, p := range c.Paths {
@@ -211,91 +192,11 @@ func (l *Ledger) author(name []byte) AuthorRef {
 	return a
 }
 
-func (r *repository) pullRequest(number string) *pullRequestFacts {
-	p, ok := r.prs[number]
-	if !ok {
-		p = &pullRequestFacts{number: number, reviews: map[reviewKey]Time{}}
-		r.prs[number] = p
-		r.prsChanged = true
+// shared returns one copy of a text that many entities carry.
+func (l *Ledger) shared(text string) string {
+	if v, ok := l.texts[text]; ok {
+		return v
 	}
-	return p
-}
-
-func (l *Ledger) applyPullRequest(at Time, b *event.PullRequest) {
-	r := l.repo(b.Repo)
-	p := r.pullRequest(b.Number)
-	changed := anyOf(
-		put(&p.author, at, b.Author), put(&p.createdAt, at, b.CreatedAt), put(&p.mergedAt, at, b.MergedAt),
-		put(&p.closedAt, at, b.ClosedAt), put(&p.mergeSHA, at, lower(b.MergeSHA)), put(&p.headSHA, at, lower(b.HeadSHA)),
-		put(&p.base, at, b.Base), put(&p.title, at, b.Title), put(&p.url, at, b.URL),
-		putList(&p.commits, at, lowerAll(b.Commits)))
-	if changed {
-		r.prsChanged = true
-	}
-}
-
-func (l *Ledger) applyArtifact(at Time, b *event.Artifact) {
-	l.repo(b.Repo)
-	a, ok := l.artifacts[b.Digest]
-	if !ok {
-		a = &artifactFacts{}
-		l.artifacts[b.Digest] = a
-	}
-	if anyOf(put(&a.repo, at, event.Some(b.Repo)), put(&a.sha, at, event.Some(strings.ToLower(b.SHA)))) {
-		l.state.deploymentsChanged = true
-	}
-}
-
-func (l *Ledger) applyDeployment(source string, at Time, b *event.Deployment) {
-	k := Key(source, b.ID)
-	d, ok := l.deployments[k]
-	if !ok {
-		d = &deploymentFacts{source: source, id: b.ID}
-		l.deployments[k] = d
-	}
-	if b.Repo.V != "" {
-		l.repo(b.Repo.V)
-	}
-	if anyOf(!ok, put(&d.service, at, b.Service), put(&d.environment, at, b.Environment), put(&d.repo, at, b.Repo),
-		put(&d.sha, at, lower(b.SHA)), put(&d.digest, at, b.Digest), put(&d.outcome, at, b.Outcome),
-		put(&d.startedAt, at, b.StartedAt), put(&d.finishedAt, at, b.FinishedAt), putFlag(&d.unplanned, at, b.Unplanned),
-		put(&d.title, at, b.Title), put(&d.url, at, b.URL)) {
-		l.state.deploymentsChanged = true
-	}
-}
-
-func (l *Ledger) applyIncident(source string, at Time, b *event.Incident) {
-	k := Key(source, b.ID)
-	i, ok := l.incidents[k]
-	if !ok {
-		i = &incidentFacts{source: source, id: b.ID}
-		l.incidents[k] = i
-	}
-	if anyOf(!ok, put(&i.service, at, b.Service), put(&i.environment, at, b.Environment), put(&i.severity, at, b.Severity),
-		put(&i.causedBy, at, b.CausedByDeployment), put(&i.digest, at, b.Digest), put(&i.sha, at, lower(b.SHA)),
-		put(&i.title, at, b.Title), put(&i.url, at, b.URL), put(&i.openedAt, at, b.OpenedAt), put(&i.resolvedAt, at, b.ResolvedAt)) {
-		l.state.incidentsChanged = true
-	}
-}
-
-// anyOf is "or" that evaluates every operand.
-func anyOf(changed ...bool) bool { return slices.Contains(changed, true) }
-
-func lower(o event.Opt[string]) event.Opt[string] {
-	o.V = strings.ToLower(o.V)
-	return o
-}
-
-func lowerAll(o event.Opt[[]string]) event.Opt[[]string] {
-	out := make([]string, len(o.V))
-	for i, s := range o.V {
-		out[i] = strings.ToLower(s)
-	}
-	o.V = out
-	return o
-}
-
-// repositories lists the repositories by key.
-func (l *Ledger) repositories() []*repository {
-	return slices.SortedFunc(maps.Values(l.repos), func(a, b *repository) int { return cmp.Compare(a.key, b.key) })
+	l.texts[text] = text
+	return text
 }
