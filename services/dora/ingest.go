@@ -251,7 +251,7 @@ func (s *Service) lineRecord(ctx context.Context, text []byte, project string, n
 	if err := touch(ctx, e.Project); err != nil {
 		return Record{}, event.Fault("project", "%s", problem.From(err).Detail)
 	}
-	return record(e, 0, now)
+	return NewRecord(e, 0, now)
 }
 
 func (s *Service) reject(ctx context.Context, res *batchResult, line int, text []byte, project string, err error) {

@@ -168,7 +168,7 @@ func (s *Service) records(events []event.Event) ([]Record, error) {
 	now := event.Micros(s.clock.Now())
 	out := make([]Record, 0, len(events))
 	for i, e := range events {
-		r, err := record(e, i, now)
+		r, err := NewRecord(e, i, now)
 		if err != nil {
 			return nil, err
 		}
@@ -177,7 +177,9 @@ func (s *Service) records(events []event.Event) ([]Record, error) {
 	return out, nil
 }
 
-func record(e event.Event, n int, now event.Time) (Record, error) {
+// NewRecord packs an event for the log; n is its place in its delivery, now the
+// time of receipt.
+func NewRecord(e event.Event, n int, now event.Time) (Record, error) {
 	packed, err := event.Pack(e.Body)
 	if err != nil {
 		return Record{}, err
