@@ -33,7 +33,11 @@ func Module() module.Module {
 }
 
 func open(_ context.Context, d module.Deps) (*module.Service, error) {
-	c := &console{reader: delivery.NewHTTP(d.Peers), gate: d.Auth, clock: d.Clock, log: d.Log}
+	reader, err := delivery.NewHTTP(d.Peers)
+	if err != nil {
+		return nil, err
+	}
+	c := &console{reader: reader, gate: d.Auth, clock: d.Clock, log: d.Log}
 	return &module.Service{
 		Handler: httpapi.Wrap(httpapi.Options{Service: "console", Log: d.Log, Tracer: d.Tracer, Metrics: d.Metrics, Clock: d.Clock}, c.handler()),
 	}, nil

@@ -7,18 +7,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/fawkes-idp/fawkes/api/client/dora"
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/peer"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 )
 
 const (
-	api = "/api/dora/v1"
 	// answerLimit is the longest answer that is read; a page of rows is a small part of it.
 	answerLimit = 32 << 20
 	// patience is how long one question may take.
@@ -29,56 +27,55 @@ const (
 
 // HTTP reads from the delivery metrics service over the peer network, with the caller's own credential and so with
 // no more rights than the caller has.
-type HTTP struct{ peers peer.Network }
+type HTTP struct{ client *dora.Client }
 
 // NewHTTP makes a reader; it makes no call yet.
-func NewHTTP(peers peer.Network) *HTTP { return &HTTP{peers} }
-
-// get asks one question. An answer that is a problem becomes the error as the service said it; the service that
-// does not answer is unavailable, by name.
-func get[T any](ctx context.Context, h *HTTP, path string, q url.Values) (out T, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	base, client := h.peers.Client("dora")
-	target := base + api + path
-	if len(q) > 0 {
-		target += "?" + q.Encode()
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+func NewHTTP(peers peer.Network) (*HTTP, error) {
+	base, transport := peers.Client("dora")
+	c, err := dora.NewClient(base, dora.WithHTTPClient(transport), dora.WithRequestEditorFn(auth.Forward), dora.WithRequestEditorFn(sameRequest))
 	if err != nil {
-		return out, fmt.Errorf("ask dora %s: %w", path, err)
+		return nil, fmt.Errorf("make the client of dora: %w", err)
 	}
-	r.Header.Set("Accept", "application/json")
+	return &HTTP{c}, nil
+}
+
+// sameRequest lets one request be followed through the logs of both services.
+func sameRequest(ctx context.Context, r *http.Request) error {
 	if id := problem.RequestID(ctx); id != "" {
 		r.Header.Set("X-Request-Id", id)
 	}
-	if err := auth.Forward(ctx, r); err != nil {
-		return out, fmt.Errorf("ask dora %s: %w", path, err)
+	return nil
+}
+
+// ask sends one question and reads its answer. An answer that is a problem becomes the error as the service said it;
+// a service that does not answer is unavailable, by name.
+func ask[T any](ctx context.Context, what string, send func(context.Context) (*http.Response, error)) (out T, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	answer, err := send(ctx)
+	if errors.Is(err, context.Canceled) {
+		return out, err
 	}
-	answer, err := client.Do(r)
 	if err != nil {
-		if errors.Is(err, context.Canceled) {
-			return out, err
-		}
 		return out, problem.New(problem.Unavailable, "the delivery metrics service does not answer").
 			WithMend("load the page again in a moment; `fawkes status` says which service is down").WithCause(err)
 	}
 	defer func() { err = errors.Join(err, answer.Body.Close()) }()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, answerLimit))
 	if err != nil {
-		return out, fmt.Errorf("read dora's answer to %s: %w", path, err)
+		return out, fmt.Errorf("read dora's answer about %s: %w", what, err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return out, refusal(path, answer, body)
+		return out, refusal(what, answer, body)
 	}
 	if err := json.Unmarshal(body, &out); err != nil {
-		return out, fmt.Errorf("understand dora's answer to %s: %w", path, err)
+		return out, fmt.Errorf("understand dora's answer about %s: %w", what, err)
 	}
 	return out, nil
 }
 
 // refusal turns an answer that is not 200 into an error.
-func refusal(path string, answer *http.Response, body []byte) error {
+func refusal(what string, answer *http.Response, body []byte) error {
 	if strings.HasPrefix(answer.Header.Get("Content-Type"), problem.ContentType) {
 		var p problem.Problem
 		if err := json.Unmarshal(body, &p); err == nil && p.Status == answer.StatusCode {
@@ -86,115 +83,113 @@ func refusal(path string, answer *http.Response, body []byte) error {
 			return &p
 		}
 	}
-	return fmt.Errorf("dora answers %s with %s", path, answer.Status)
+	return fmt.Errorf("dora answers about %s with %s", what, answer.Status)
 }
 
-// values are the parameters of a question; what is empty is left to the service's default.
-func (q Query) values() url.Values {
-	v := url.Values{}
-	for _, f := range []struct{ name, value string }{
-		{"project", q.Project}, {"service", q.Service}, {"team", q.Team}, {"environment", q.Environment},
-		{"from", q.From}, {"to", q.To}, {"interval", q.Interval}, {"profile", q.Profile},
-	} {
-		if f.value != "" {
-			v.Set(f.name, f.value)
-		}
+// given is a parameter that was given; what is empty is left to the service's default.
+func given[S ~string](s S) *S {
+	if s == "" {
+		return nil
 	}
-	return v
+	return &s
 }
 
-func (p Page) add(v url.Values) url.Values {
-	if p.Limit > 0 {
-		v.Set("limit", strconv.Itoa(p.Limit))
+func (p Page) limit() *int64 {
+	if p.Limit == 0 {
+		return nil
 	}
-	if p.Cursor != "" {
-		v.Set("cursor", p.Cursor)
-	}
-	if p.Kind != "" {
-		v.Set("kind", p.Kind)
-	}
-	if p.Failed {
-		v.Set("failed", "true")
-	}
-	if p.Deployment != "" {
-		v.Set("deployment", p.Deployment)
-	}
-	return v
+	n := int64(p.Limit)
+	return &n
 }
 
 // Projects lists all projects that the caller may see, page by page.
 func (h *HTTP) Projects(ctx context.Context) ([]Project, error) {
 	var out []Project
-	for cursor := ""; len(out) < projectsLimit; {
-		l, err := get[wireList[wireProject]](ctx, h, "/projects", Page{Limit: 500, Cursor: cursor}.add(url.Values{}))
+	for page := (Page{Limit: 500}); len(out) < projectsLimit; {
+		l, err := ask[dora.ListBodyProjectBody](ctx, "the projects", func(ctx context.Context) (*http.Response, error) {
+			return h.client.ListProjects(ctx, &dora.ListProjectsParams{Limit: page.limit(), Cursor: given(page.Cursor)})
+		})
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range l.Items {
-			v, err := p.project()
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, v)
-		}
-		if l.NextCursor == nil {
+		out = append(out, each(l.Items, project)...)
+		if page.Cursor = value(l.NextCursor); page.Cursor == "" {
 			break
 		}
-		cursor = *l.NextCursor
 	}
 	return out, nil
 }
 
-// Project reads one project.
+// Project reads one project with its declaration as a file.
 func (h *HTTP) Project(ctx context.Context, name string) (Project, error) {
-	p, err := get[wireProject](ctx, h, "/projects/"+url.PathEscape(name), nil)
+	raw, err := ask[json.RawMessage](ctx, "a project", func(ctx context.Context) (*http.Response, error) {
+		return h.client.GetProject(ctx, name)
+	})
 	if err != nil {
 		return Project{}, err
 	}
-	return p.project()
+	var body dora.ProjectBody
+	var declared struct { // as it came, its keys in their order
+		Spec json.RawMessage `json:"spec"`
+	}
+	if err := errors.Join(json.Unmarshal(raw, &body), json.Unmarshal(raw, &declared)); err != nil {
+		return Project{}, fmt.Errorf("understand dora's answer about the project %s: %w", name, err)
+	}
+	p := project(body)
+	p.YAML, err = asYAML(declared.Spec)
+	return p, err
 }
 
 // Report computes the five metrics of a window.
 func (h *HTTP) Report(ctx context.Context, q Query) (Report, error) {
-	r, err := get[wireReport](ctx, h, "/metrics", q.values())
+	r, err := ask[dora.ReportBody](ctx, "the metrics", func(ctx context.Context) (*http.Response, error) {
+		return h.client.GetMetrics(ctx, &dora.GetMetricsParams{
+			Project: q.Project, Service: given(q.Service), Team: given(q.Team), Environment: given(q.Environment), From: given(q.From), To: given(q.To),
+			Interval: given(dora.GetMetricsParamsInterval(q.Interval)), Profile: given(q.Profile),
+		})
+	})
 	if err != nil {
 		return Report{}, err
 	}
-	return r.report(), nil
+	return report(r), nil
 }
 
-// rows reads one page of a list, the latest first.
-func rows[W, T any](ctx context.Context, h *HTTP, path string, q Query, page Page, turn func(W) T) (List[T], error) {
-	q.Interval = ""
-	v := page.add(q.values())
-	v.Set("newest", "true")
-	l, err := get[wireList[W]](ctx, h, path, v)
-	if err != nil {
-		return List[T]{}, err
-	}
-	return turned(l, turn), nil
-}
-
-func turned[W, T any](l wireList[W], turn func(W) T) List[T] {
-	out := List[T]{NextCursor: deref(l.NextCursor)}
-	for _, w := range l.Items {
-		out.Items = append(out.Items, turn(w))
-	}
-	return out
-}
-
-// Deployments lists deployments.
+// Deployments lists deployments, the latest first.
 func (h *HTTP) Deployments(ctx context.Context, q Query, page Page) (List[Deployment], error) {
-	return rows(ctx, h, "/deployments", q, page, wireDeployment.deployment)
+	newest := true
+	params := &dora.ListDeploymentsParams{
+		Project: q.Project, Service: given(q.Service), Team: given(q.Team), Environment: given(q.Environment), From: given(q.From), To: given(q.To),
+		Profile: given(q.Profile), Limit: page.limit(), Cursor: given(page.Cursor), Kind: given(dora.ListDeploymentsParamsKind(page.Kind)), Newest: &newest,
+	}
+	if page.Failed {
+		params.Failed = &page.Failed
+	}
+	l, err := ask[dora.ListBodyDeployment](ctx, "the deployments", func(ctx context.Context) (*http.Response, error) {
+		return h.client.ListDeployments(ctx, params)
+	})
+	return List[Deployment]{each(l.Items, deployment), value(l.NextCursor)}, err
 }
 
-// Changes lists changes.
+// Changes lists changes, the latest first.
 func (h *HTTP) Changes(ctx context.Context, q Query, page Page) (List[Change], error) {
-	return rows(ctx, h, "/changes", q, page, wireChange.change)
+	newest := true
+	l, err := ask[dora.ListBodyChange](ctx, "the changes", func(ctx context.Context) (*http.Response, error) {
+		return h.client.ListChanges(ctx, &dora.ListChangesParams{
+			Project: q.Project, Service: given(q.Service), Team: given(q.Team), Environment: given(q.Environment), From: given(q.From), To: given(q.To),
+			Profile: given(q.Profile), Limit: page.limit(), Cursor: given(page.Cursor), Deployment: given(page.Deployment), Newest: &newest,
+		})
+	})
+	return List[Change]{each(l.Items, change), value(l.NextCursor)}, err
 }
 
-// Incidents lists incidents. The service knows no kind of incident, and none that failed.
+// Incidents lists incidents, the latest first.
 func (h *HTTP) Incidents(ctx context.Context, q Query, page Page) (List[Incident], error) {
-	page.Kind, page.Failed = "", false
-	return rows(ctx, h, "/incidents", q, page, wireIncident.incident)
+	newest := true
+	l, err := ask[dora.ListBodyIncident](ctx, "the incidents", func(ctx context.Context) (*http.Response, error) {
+		return h.client.ListIncidents(ctx, &dora.ListIncidentsParams{
+			Project: q.Project, Service: given(q.Service), Team: given(q.Team), Environment: given(q.Environment), From: given(q.From), To: given(q.To),
+			Profile: given(q.Profile), Limit: page.limit(), Cursor: given(page.Cursor), Deployment: given(page.Deployment), Newest: &newest,
+		})
+	})
+	return List[Incident]{each(l.Items, incident), value(l.NextCursor)}, err
 }

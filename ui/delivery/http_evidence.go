@@ -2,132 +2,74 @@ package delivery
 
 import (
 	"context"
-	"net/url"
-	"time"
+	"net/http"
+	"strconv"
+
+	"github.com/fawkes-idp/fawkes/api/client/dora"
+	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 )
 
-type wireEvidence struct {
-	Value      *wireMetric       `json:"value"`
-	Rules      []string          `json:"rules"`
-	Items      []wireEvidenceRow `json:"items"`
-	NextCursor *string           `json:"next_cursor"`
-}
-
-type wireEvidenceRow struct {
-	Value      *float64        `json:"value"`
-	Unit       string          `json:"unit"`
-	Reason     *string         `json:"reason"`
-	Rule       *string         `json:"rule"`
-	Ref        *string         `json:"ref"`
-	Deployment *wireDeployment `json:"deployment"`
-	Change     *wireChange     `json:"change"`
-	Incident   *wireIncident   `json:"incident"`
-}
-
-type wireNote struct {
-	Rule   string `json:"rule"`
-	Detail string `json:"detail"`
-}
-
-type wireEvent struct {
-	Seq    int64      `json:"seq"`
-	Type   string     `json:"type"`
-	Source string     `json:"source"`
-	At     *time.Time `json:"at"`
-}
-
-// Evidence reads one page of the rows behind a number.
+// Evidence reads one page of the rows behind a number, the latest first.
 func (h *HTTP) Evidence(ctx context.Context, metric string, q Query, page Page) (Evidence, error) {
-	q.Interval = ""
-	v := page.add(q.values())
-	v.Set("metric", metric)
-	v.Set("newest", "true")
-	w, err := get[wireEvidence](ctx, h, "/evidence", v)
+	newest := true
+	e, err := ask[dora.EvidenceBody](ctx, "the evidence", func(ctx context.Context) (*http.Response, error) {
+		return h.client.GetEvidence(ctx, &dora.GetEvidenceParams{
+			Project: q.Project, Service: given(q.Service), Team: given(q.Team), Environment: given(q.Environment), From: given(q.From), To: given(q.To),
+			Profile: given(q.Profile), Limit: page.limit(), Cursor: given(page.Cursor), Metric: dora.GetEvidenceParamsMetric(metric), Newest: &newest,
+		})
+	})
 	if err != nil {
 		return Evidence{}, err
 	}
-	e := Evidence{Rules: w.Rules, NextCursor: deref(w.NextCursor)}
-	for _, r := range w.Items {
-		e.Rows = append(e.Rows, r.row())
-	}
-	return e, nil
+	return Evidence{Rules: list(e.Rules), Rows: each(e.Items, row), NextCursor: value(e.NextCursor)}, nil
 }
 
-// row takes a row up: it counts when it contributed something. Which of deployment, change and incident it is about
-// is the first that it has; an incident that ended a failure goes with its deployment.
-func (w wireEvidenceRow) row() Row {
-	r := Row{Counted: w.Value != nil, Value: w.Value, Unit: w.Unit, Rule: deref(w.Rule), Reason: deref(w.Reason), Ref: deref(w.Ref)}
+// row takes a row up: it counts when it contributed something.
+func row(w dora.EvidenceRow) Row {
+	r := Row{Counted: w.Value != nil, Value: w.Value, Unit: string(w.Unit), Rule: value(w.Rule), Reason: value(w.Reason), Ref: value(w.Ref)}
 	if w.Deployment != nil {
-		d := w.Deployment.deployment()
+		d := deployment(*w.Deployment)
 		r.Deployment = &d
 	}
 	if w.Change != nil {
-		c := w.Change.change()
+		c := change(*w.Change)
 		r.Change = &c
 	}
 	if w.Incident != nil {
-		i := w.Incident.incident()
+		i := incident(*w.Incident)
 		r.Incident = &i
 	}
 	return r
 }
 
-func about(q Query) url.Values {
-	v := url.Values{"project": {q.Project}}
-	if q.Profile != "" {
-		v.Set("profile", q.Profile)
-	}
-	return v
-}
-
 // DeploymentEvidence reads all about one deployment.
 func (h *HTTP) DeploymentEvidence(ctx context.Context, q Query, key string) (DeploymentEvidence, error) {
-	w, err := get[struct {
-		Deployment wireDeployment  `json:"deployment"`
-		Previous   *wireDeployment `json:"previous_deployment"`
-		RestoredBy *wireDeployment `json:"restored_by_deployment"`
-		Changes    []wireChange    `json:"changes"`
-		Incidents  []wireIncident  `json:"incidents"`
-		Notes      []wireNote      `json:"notes"`
-		Events     []wireEvent     `json:"events"`
-	}](ctx, h, "/deployments/"+url.PathEscape(key)+"/evidence", about(q))
+	e, err := ask[dora.DeploymentEvidence](ctx, "a deployment", func(ctx context.Context) (*http.Response, error) {
+		return h.client.GetDeploymentEvidence(ctx, key, &dora.GetDeploymentEvidenceParams{Project: q.Project, Profile: given(q.Profile)})
+	})
 	if err != nil {
 		return DeploymentEvidence{}, err
 	}
-	e := DeploymentEvidence{Deployment: w.Deployment.deployment(), Notes: notes(w.Notes), Events: events(w.Events)}
-	e.Previous, e.RestoredBy = optional(w.Previous), optional(w.RestoredBy)
-	for _, c := range w.Changes {
-		e.Changes = append(e.Changes, c.change())
-	}
-	for _, i := range w.Incidents {
-		e.Incidents = append(e.Incidents, i.incident())
-	}
-	return e, nil
+	return DeploymentEvidence{
+		Deployment: deployment(e.Deployment), Previous: known(e.PreviousDeployment), RestoredBy: known(e.RestoredByDeployment),
+		Changes: each(e.Changes, change), Incidents: each(e.Incidents, incident), Notes: each(e.Notes, note), Events: each(e.Events, logged),
+	}, nil
 }
 
 // ChangeEvidence reads all about one commit, or the pull request with this merge commit.
 func (h *HTTP) ChangeEvidence(ctx context.Context, q Query, sha string) (ChangeEvidence, error) {
-	w, err := get[struct {
-		Changes     []wireChange     `json:"changes"`
-		Deployments []wireDeployment `json:"deployments"`
-		Notes       []wireNote       `json:"notes"`
-	}](ctx, h, "/changes/"+url.PathEscape(sha)+"/evidence", about(q))
+	e, err := ask[dora.ChangeEvidence](ctx, "a change", func(ctx context.Context) (*http.Response, error) {
+		return h.client.GetChangeEvidence(ctx, sha, &dora.GetChangeEvidenceParams{Project: q.Project, Profile: given(q.Profile)})
+	})
 	if err != nil {
 		return ChangeEvidence{}, err
 	}
-	var e ChangeEvidence
-	for _, c := range w.Changes {
-		e.Deliveries = append(e.Deliveries, c.change())
-	}
-	for _, d := range w.Deployments {
-		e.Deployments = append(e.Deployments, d.deployment())
-	}
-	e.Notes = notes(w.Notes)
-	e.Change = first(e.Deliveries)
-	return e, nil
+	out := ChangeEvidence{Deliveries: each(e.Changes, change), Deployments: each(e.Deployments, deployment), Notes: each(e.Notes, note)}
+	out.Change = first(out.Deliveries)
+	return out, nil
 }
 
-// first is the delivery that stands for a change: the one that arrived first, any that is waiting when none did.
+// first is the delivery that stands for a change: the one that arrived first, any that waits when none did.
 func first(deliveries []Change) Change {
 	var out Change
 	for i, c := range deliveries {
@@ -141,76 +83,31 @@ func first(deliveries []Change) Change {
 
 // IncidentEvidence reads all about one incident.
 func (h *HTTP) IncidentEvidence(ctx context.Context, q Query, key string) (IncidentEvidence, error) {
-	w, err := get[struct {
-		Incident   wireIncident    `json:"incident"`
-		Deployment *wireDeployment `json:"caused_by"`
-		Notes      []wireNote      `json:"notes"`
-		Events     []wireEvent     `json:"events"`
-	}](ctx, h, "/incidents/"+url.PathEscape(key)+"/evidence", about(q))
+	e, err := ask[dora.IncidentEvidence](ctx, "an incident", func(ctx context.Context) (*http.Response, error) {
+		return h.client.GetIncidentEvidence(ctx, key, &dora.GetIncidentEvidenceParams{Project: q.Project, Profile: given(q.Profile)})
+	})
 	if err != nil {
 		return IncidentEvidence{}, err
 	}
-	return IncidentEvidence{Incident: w.Incident.incident(), Deployment: optional(w.Deployment), Notes: notes(w.Notes), Events: events(w.Events)}, nil
-}
-
-func optional(w *wireDeployment) *Deployment {
-	if w == nil {
-		return nil
-	}
-	d := w.deployment()
-	return &d
-}
-
-func notes(ws []wireNote) []Note {
-	var out []Note
-	for _, w := range ws {
-		out = append(out, Note(w))
-	}
-	return out
-}
-
-func events(ws []wireEvent) []Event {
-	var out []Event
-	for _, w := range ws {
-		out = append(out, Event(w))
-	}
-	return out
-}
-
-type wireQuarantined struct {
-	ID         string     `json:"id"`
-	ReceivedAt *time.Time `json:"received_at"`
-	Source     string     `json:"source"`
-	Project    string     `json:"project"`
-	Kind       string     `json:"kind"`
-	Delivery   string     `json:"delivery"`
-	Field      string     `json:"field"`
-	Detail     string     `json:"detail"`
-	Size       int        `json:"size"`
-	Body       *string    `json:"body"`
-}
-
-func (w wireQuarantined) quarantined() Quarantined {
-	return Quarantined{
-		ID: w.ID, ReceivedAt: w.ReceivedAt, Source: w.Source, Project: w.Project, Kind: w.Kind, Delivery: w.Delivery, Field: w.Field, Detail: w.Detail,
-		Size: w.Size, Body: deref(w.Body),
-	}
+	return IncidentEvidence{Incident: incident(e.Incident), Deployment: known(e.CausedBy), Notes: each(e.Notes, note), Events: each(e.Events, logged)}, nil
 }
 
 // Quarantine lists the deliveries that could not be understood.
 func (h *HTTP) Quarantine(ctx context.Context, page Page) (List[Quarantined], error) {
-	l, err := get[wireList[wireQuarantined]](ctx, h, "/quarantine", page.add(url.Values{}))
-	if err != nil {
-		return List[Quarantined]{}, err
-	}
-	return turned(l, wireQuarantined.quarantined), nil
+	l, err := ask[dora.ListBodyQuarantineBody](ctx, "the quarantine", func(ctx context.Context) (*http.Response, error) {
+		return h.client.ListQuarantine(ctx, &dora.ListQuarantineParams{Limit: page.limit(), Cursor: given(page.Cursor)})
+	})
+	return List[Quarantined]{each(l.Items, quarantined), value(l.NextCursor)}, err
 }
 
 // QuarantineEntry reads one of them with the beginning of its body.
 func (h *HTTP) QuarantineEntry(ctx context.Context, id string) (Quarantined, error) {
-	w, err := get[wireQuarantined](ctx, h, "/quarantine/"+url.PathEscape(id), nil)
+	n, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
-		return Quarantined{}, err
+		return Quarantined{}, problem.New(problem.NotFound, "there is no quarantined delivery %q; deliveries are numbered", id)
 	}
-	return w.quarantined(), nil
+	q, err := ask[dora.QuarantineBody](ctx, "a quarantined delivery", func(ctx context.Context) (*http.Response, error) {
+		return h.client.GetQuarantine(ctx, n)
+	})
+	return quarantined(q), err
 }
