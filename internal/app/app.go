@@ -44,11 +44,15 @@ type App struct {
 	closing  chan struct{} // closed when the stop begins
 	failed   chan error
 
-	mu      sync.Mutex
+	life    sync.Mutex // held while starting and while stopping
 	running []*running
-	servers *servers
 	undo    []step // in the order they were done
+	started bool
 	stopped bool
+
+	mu   sync.Mutex // guards what others ask for while it starts or stops
+	addr string
+	url  string
 }
 
 // step is one thing to take down again.
@@ -107,11 +111,12 @@ func LoadConfig(modules []module.Module, file string, env []string, settings map
 // requests are answered and background work begins. When a part fails, the parts
 // before it are taken down again.
 func (a *App) Start(ctx context.Context) (err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.servers != nil || a.stopped {
+	a.life.Lock()
+	defer a.life.Unlock()
+	if a.started || a.stopped {
 		return errors.New("the program was started before")
 	}
+	a.started = true
 	defer func() {
 		if err != nil {
 			a.stopped = true
@@ -125,9 +130,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		return err
 	}
 	a.later("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
-	if a.opts.PublicURL == "" {
-		a.opts.PublicURL = "http://" + listener.Addr().String()
-	}
+	a.reachable(listener.Addr().String())
 	for _, m := range a.modules {
 		began := time.Now()
 		r, err := a.bring(ctx, m)
@@ -143,16 +146,26 @@ func (a *App) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.servers = serve(listener, a.inside, root, a.closing, a.log, a.failed)
-	a.later("peers", a.servers.stopInside)
+	doors := serve(listener, a.inside, root, a.closing, a.log, a.failed)
+	a.later("peers", doors.stopInside)
 	for _, r := range a.running {
 		if r.service.Start != nil {
 			r.background = a.supervise(r)
 			a.later(r.name+" background", r.background.stop)
 		}
 	}
-	a.later("requests", a.servers.stopOutside)
+	a.later("requests", doors.stopOutside)
 	return nil
+}
+
+// reachable notes where it listens and where people reach it.
+func (a *App) reachable(addr string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.addr, a.url = addr, a.opts.PublicURL
+	if a.url == "" {
+		a.url = "http://" + addr
+	}
 }
 
 func (a *App) later(name string, run func(context.Context) error) {
@@ -190,8 +203,8 @@ func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
 // background work ends, then each module in reverse order. What has not ended
 // when ctx does is broken off. A second call does nothing.
 func (a *App) Stop(ctx context.Context) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.life.Lock()
+	defer a.life.Unlock()
 	if a.stopped {
 		return nil
 	}
@@ -204,17 +217,14 @@ func (a *App) Stop(ctx context.Context) error {
 func (a *App) Addr() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.servers == nil {
-		return ""
-	}
-	return a.servers.addr
+	return a.addr
 }
 
 // URL is where people reach it, once started, without a slash at the end.
 func (a *App) URL() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.opts.PublicURL
+	return a.url
 }
 
 // Names are the modules that run, in the order of their start.

@@ -44,7 +44,7 @@ func (a *App) bring(ctx context.Context, m module.Module) (r *running, err error
 	}
 	deps := module.Deps{
 		Config: a.config.Section(m.Name), Log: log, Metrics: a.metrics.Module(m.Name), Tracer: a.tracer(m.Name),
-		Clock: a.opts.Clock, DB: r.db, Auth: verifier, Peers: a.network, PublicURL: a.opts.PublicURL, Version: a.opts.Version,
+		Clock: a.opts.Clock, DB: r.db, Auth: verifier, Peers: a.network, PublicURL: a.URL(), Version: a.opts.Version,
 	}
 	if r.service, err = makeService(ctx, m, deps); err != nil {
 		return nil, err

@@ -38,13 +38,11 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 // this process. Both have the same handler and limits. They are two so that the
 // outer one can drain while requests at hand still reach their peers.
 type servers struct {
-	addr            string
 	outside, inside *door
 }
 
 func serve(listener net.Listener, memory *peer.Listener, root http.Handler, closing <-chan struct{}, log *slog.Logger, failed chan<- error) *servers {
 	return &servers{
-		addr:    listener.Addr().String(),
 		outside: open(listener, root, closing, log, failed),
 		inside:  open(memory, root, closing, log, failed),
 	}
@@ -58,8 +56,9 @@ type door struct {
 	server *http.Server
 	done   chan struct{}
 
-	mu    sync.Mutex
-	fresh map[net.Conn]struct{} // connected, nothing sent yet
+	mu       sync.Mutex
+	fresh    map[net.Conn]struct{} // connected, nothing sent yet
+	shutting bool
 }
 
 func open(l net.Listener, root http.Handler, closing <-chan struct{}, log *slog.Logger, failed chan<- error) *door {
@@ -90,20 +89,23 @@ func open(l net.Listener, root http.Handler, closing <-chan struct{}, log *slog.
 func (d *door) track(c net.Conn, state http.ConnState) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if state == http.StateNew {
+	switch {
+	case state != http.StateNew:
+		delete(d.fresh, c)
+	case d.shutting:
+		_ = c.Close() // it came in while the door was closing, and carried nothing
+	default:
 		d.fresh[c] = struct{}{}
-		return
 	}
-	delete(d.fresh, c)
 }
 
 // shut takes no more, waits for the requests at hand, and breaks off those that
 // are not done when ctx ends.
 func (d *door) shut(ctx context.Context) error {
 	d.mu.Lock()
+	d.shutting = true
 	for c := range d.fresh {
-		// It carried nothing, so nothing is lost by its end.
-		_ = c.Close()
+		_ = c.Close() // it carried nothing, so nothing is lost by its end
 	}
 	d.mu.Unlock()
 	err := d.server.Shutdown(ctx)
