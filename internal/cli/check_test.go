@@ -94,3 +94,15 @@ func TestReachable(t *testing.T) {
 		}
 	}
 }
+
+func TestALinkThatNamesNoAddressIsMadeClickable(t *testing.T) {
+	for in, want := range map[string]string{
+		"http://[::]:8080/signin?code=a":     "http://127.0.0.1:8080/signin?code=a",
+		"http://0.0.0.0:8080/signin?code=a":  "http://127.0.0.1:8080/signin?code=a",
+		"https://fawkes.example/signin?code": "https://fawkes.example/signin?code",
+	} {
+		if got := clickable(in, "http://127.0.0.1:8080"); got != want {
+			t.Errorf("clickable(%s): want %s, got %s", in, want, got)
+		}
+	}
+}

@@ -90,7 +90,7 @@ func newRootCommand(g *globals) *cobra.Command {
 	}
 	dora := newDoraCommand(g)
 	dora.GroupID = "delivery"
-	root.AddCommand(dora, newVersionCommand(g), newCompletionCommand(g), newExitCodesTopic())
+	root.AddCommand(dora, newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
 	sayUnknownCommands(root)
 	return root
 }

@@ -38,6 +38,22 @@ const exitCodesText = `The exit codes of fawkes:
   6    done in part: some lines of an import were rejected (each is named)
   130  interrupted by Ctrl-C`
 
+const environmentText = `What fawkes reads from the environment:
+
+  FAWKES_API                     the platform to talk to, for example https://fawkes.example
+  FAWKES_TOKEN                   the API token to use there (fawkes token create)
+  FAWKES_STATE                   the state folder, as --state
+  FAWKES_PUBLIC_URL              where people reach the platform that fawkes up starts, when not where it listens
+  FAWKES_LOG=stderr              fawkes up writes its log here too, beside fawkes.log in the state folder
+  FAWKES_<SERVICE>_DATABASE_URL  a service's database (postgres://…) instead of a file in the state folder
+  FAWKES_<SERVICE>_<KEY>         a setting; fawkes config check lists them
+
+Without FAWKES_API, commands talk to the platform that runs with the state folder.`
+
+func newEnvironmentTopic() *cobra.Command {
+	return &cobra.Command{Use: "environment", Short: "What is read from the environment", Long: environmentText}
+}
+
 func newExitCodesTopic() *cobra.Command {
 	return &cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesText}
 }

@@ -87,7 +87,7 @@ func TestInterruptedImportGoesOnWhereItStopped(t *testing.T) {
 	if a := run(t, context.Background(), whole.env(), "", args...); a.code != 0 {
 		t.Fatalf("exit %d: %s", a.code, a.err)
 	}
-	for stopAt := 1; stopAt <= 5; stopAt++ {
+	for _, stopAt := range []int{1, 3, 5} {
 		s := newShelf(t)
 		ctx, cancel := context.WithCancel(context.Background())
 		s.before = func(n int, _ http.ResponseWriter) bool {

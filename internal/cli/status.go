@@ -107,6 +107,7 @@ func newOpenCommand(g *globals) *cobra.Command {
 			if err := client.send(cmd.Context(), http.MethodPost, "/api/identity/v1/signin-links", nil, struct{}{}, &link); err != nil {
 				return err
 			}
+			link.URL = clickable(link.URL, client.base)
 			if g.output == "json" {
 				if err := g.printJSON(map[string]any{"console": link.URL, "expires_at": link.Expires}); err != nil {
 					return err

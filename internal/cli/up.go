@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -252,8 +254,7 @@ func (p *platform) makeSignIn(ctx context.Context, _ func(string)) (string, erro
 	if err != nil {
 		return "", err
 	}
-	// Listening on every address, the platform has no name of its own unless it was given one.
-	p.console = strings.Replace(link, "http://"+p.app.Addr(), p.base(), 1)
+	p.console = link
 	r := running{PID: os.Getpid(), API: p.base(), Token: p.token, Version: p.g.version, Started: p.g.Clock.Now()}
 	if err := writeRunFile(p.state, r); err != nil {
 		return "", err
@@ -269,7 +270,22 @@ func signInLink(ctx context.Context, client *api) (string, error) {
 	if err := client.send(ctx, http.MethodPost, "/api/identity/v1/signin-links", nil, struct{}{}, &answer); err != nil {
 		return "", err
 	}
-	return answer.URL, nil
+	return clickable(answer.URL, client.base), nil
+}
+
+// clickable puts an address that can be opened into a link that names none: a platform that listens
+// on every address and was given no public one has no name of its own.
+func clickable(link, base string) string {
+	u, err := url.Parse(link)
+	if err != nil {
+		return link
+	}
+	b, err := url.Parse(base)
+	if ip := net.ParseIP(u.Hostname()); err != nil || ip == nil || !ip.IsUnspecified() {
+		return link
+	}
+	u.Scheme, u.Host = b.Scheme, b.Host
+	return u.String()
 }
 
 // announce says that the platform is there, and what to do with it.
