@@ -225,11 +225,11 @@ func shop() *readerFake {
 	f.projects = []delivery.Project{
 		{Name: "shop", TimeZone: "Europe/Berlin", Declared: true, Teams: []string{"checkout", "platform"}, Environments: []string{"production", "staging"},
 			Services: []delivery.Service{{Name: "api", Team: "checkout", Repo: "https://git.example/shop/api.git", Environments: []string{"production", "staging"}}, {Name: "web", Team: "checkout", Repo: "https://git.example/shop/web.git", Environments: []string{"production"}}, {Name: "worker", Team: "platform", Repo: "https://git.example/shop/api.git", Paths: []string{"worker/"}, Environments: []string{"production"}}},
-			Repos:    []string{"https://git.example/shop/api.git", "https://git.example/shop/web.git"}, Entities: 48210,
+			Repos:    []string{"https://git.example/shop/api.git", "https://git.example/shop/web.git"}, Entities: map[string]int{"commit": 41200, "deployment": 3120, "pull_request": 3890},
 			FirstEventAt: ptr(fixtureNow.AddDate(-2, 0, 0)), LastEventAt: ptr(fixtureNow.Add(-3 * time.Minute)), LastDeploymentAt: ptr(fixtureNow.Add(-52 * time.Minute)),
 			YAML: "project: shop\ntime_zone: Europe/Berlin\nteams:\n  - name: checkout\n  - name: platform\nservices:\n  - name: api\n    team: checkout\n    repo: https://git.example/shop/api.git\n"},
-		{Name: "billing", TimeZone: "UTC", Services: []delivery.Service{{Name: "billing"}}, Repos: []string{"https://git.example/billing.git"}, Environments: []string{"production"}, Entities: 812, LastDeploymentAt: ptr(fixtureNow.Add(-76 * time.Hour))},
-		{Name: "legacy", TimeZone: "America/New_York", Services: []delivery.Service{{Name: "mainframe"}}, Repos: []string{"https://git.example/legacy.git"}, Environments: []string{"production"}, Entities: 96, LastDeploymentAt: ptr(fixtureNow.AddDate(-2, -3, 0))},
+		{Name: "billing", TimeZone: "UTC", Services: []delivery.Service{{Name: "billing"}}, Repos: []string{"https://git.example/billing.git"}, Environments: []string{"production"}, LastDeploymentAt: ptr(fixtureNow.Add(-76 * time.Hour))},
+		{Name: "legacy", TimeZone: "America/New_York", Services: []delivery.Service{{Name: "mainframe"}}, Repos: []string{"https://git.example/legacy.git"}, Environments: []string{"production"}, LastDeploymentAt: ptr(fixtureNow.AddDate(-2, -3, 0))},
 	}
 	services := []string{"api", "web", "worker"}
 	for i := range 120 {

@@ -238,7 +238,7 @@ func TestDeploymentsAreToldApartByShape(t *testing.T) {
 
 func TestADeploymentSaysWhatItReplacedWhyItFailedAndWhatItBrought(t *testing.T) {
 	got := text(visit(t, serve(shop(), lead()), "/p/shop/deployments/argocd%2F895").doc)
-	for _, want := range []string{"api to production", "It was rolled back.", "It caused an incident.", "after 3h", "Checkout answers 5xx", "time window", "19 Nov 2026, 09:31 at commit", "3d 18h", "It belongs to no known pull request."} {
+	for _, want := range []string{"api to production", "It was rolled back.", "It caused an incident.", "after 3h", "Checkout answers 5xx", "time window", "19 Nov 2026, 09:31 at commit c1dfd96eea", "3d 18h", "It belongs to no known pull request."} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -252,7 +252,7 @@ func TestAChangeSaysItsPartsAndWhereItWent(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	if got := text(visit(t, serve(shop(), lead()), "/p/shop/changes/"+sha(2)).doc); !strings.Contains(got, "Coding – It belongs to no known pull request.") {
+	if got := text(visit(t, serve(shop(), lead()), "/p/shop/changes/"+sha(2)).doc); !strings.Contains(got, "Coding, pickup, review and deploy are not known. It belongs to no known pull request.") {
 		t.Errorf("an unknown part does not say why: %s", got)
 	}
 }

@@ -58,7 +58,7 @@ type Project struct {
 	Teams                                      []string
 	Repos                                      []string
 	Environments                               []string
-	Entities                                   int
+	Entities                                   map[string]int // distinct things reported, by type
 	FirstEventAt, LastEventAt                  *time.Time
 	FirstDeploymentAt, LastDeploymentAt        *time.Time
 	YAML                                       string // the specification as a file for `fawkes dora project apply -f`

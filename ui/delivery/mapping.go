@@ -55,8 +55,9 @@ func project(w dora.ProjectBody) Project {
 		team(s.Team)
 		p.Services = append(p.Services, Service{Name: s.Name, Team: s.Team, Repo: s.Repo, Paths: list(s.Paths), Environments: list(s.Environments)})
 	}
-	for _, n := range w.Entities {
-		p.Entities += int(n)
+	p.Entities = map[string]int{}
+	for kind, n := range w.Entities {
+		p.Entities[kind] = int(n)
 	}
 	return p
 }

@@ -198,7 +198,7 @@ func Settings(f Frame, p delivery.Project) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = fact("Reported", units.Plural(p.Entities, "thing", "things")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = fact("Reported", entities(p.Entities)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -210,7 +210,7 @@ func Settings(f Frame, p delivery.Project) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = fact("Incident window", orUnknown(p.IncidentWindow)).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = fact("Incident window", span(p.IncidentWindow)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

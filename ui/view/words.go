@@ -1,6 +1,9 @@
 package view
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,6 +99,41 @@ func partsText(parts []chart.Part) string {
 		}
 	}
 	return b.String()
+}
+
+// oneReason says that no part is known, all for the same reason.
+func oneReason(parts []chart.Part) (reason string, all bool) {
+	for i, p := range parts {
+		if p.Seconds != nil || i > 0 && p.Reason != reason {
+			return "", false
+		}
+		reason = p.Reason
+	}
+	return reason, len(parts) > 0 && reason != ""
+}
+
+// entities writes what was reported, the most first: 118 commits, 92 pull requests.
+func entities(counts map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	var out []string
+	for _, name := range names {
+		if n := counts[name]; n > 0 {
+			word := strings.ReplaceAll(name, "_", " ")
+			out = append(out, units.Plural(n, word, word+"s"))
+		}
+	}
+	return orUnknown(strings.Join(out, ", "))
+}
+
+// span writes a duration of the service's settings (24h0m0s) for people.
+func span(text string) string {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return orUnknown(text)
+	}
+	return units.Duration(d.Seconds())
 }
 
 // chartParts turns the parts of a metric into the parts of a bar. How many changes know a part stands beside it.
