@@ -15,6 +15,7 @@ import (
 
 	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
 	"github.com/fawkes-idp/fawkes/internal/kit/module"
+	"github.com/fawkes-idp/fawkes/ui/assets"
 	"github.com/fawkes-idp/fawkes/ui/delivery"
 )
 
@@ -33,6 +34,9 @@ func Module() module.Module {
 }
 
 func open(_ context.Context, d module.Deps) (*module.Service, error) {
+	if err := assets.Check(); err != nil {
+		return nil, err
+	}
 	reader, err := delivery.NewHTTP(d.Peers)
 	if err != nil {
 		return nil, err

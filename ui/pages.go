@@ -75,7 +75,7 @@ func older(f view.Frame, w scope.Window, empty bool) *view.OlderData {
 	}
 	s := f.Scope
 	age := f.Now.Sub(last)
-	label := "all time"
+	var label string
 	switch {
 	case age < 30*24*time.Hour:
 		s, label = s.With("range", "30d"), "the last 30 days"

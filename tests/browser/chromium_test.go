@@ -55,8 +55,8 @@ type look struct {
 	noScript      bool
 }
 
-// open starts a browser with one window.
-func open(t *testing.T, base string, l look) *tab {
+// watch starts a browser with one window.
+func watch(t *testing.T, base string, l look) *tab {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.UserDataDir(t.TempDir()))
 	if os.Geteuid() == 0 { // Chromium's own sandbox refuses root
@@ -91,6 +91,13 @@ func open(t *testing.T, base string, l look) *tab {
 			return err
 		})
 	}
+	return b
+}
+
+// open starts a browser with one window whose complaints fail the journey.
+func open(t *testing.T, base string, l look) *tab {
+	t.Helper()
+	b := watch(t, base, l)
 	t.Cleanup(b.judge)
 	return b
 }
@@ -140,21 +147,30 @@ func (b *tab) forgive(status string) {
 	b.faults = slices.DeleteFunc(b.faults, func(f string) bool { return strings.Contains(f, "status of "+status) })
 }
 
-// judge fails the journey when the browser asked another host or complained.
-func (b *tab) judge() {
+// complaints are the requests to other hosts and what the browser complained of.
+func (b *tab) complaints() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	var out []string
 	if len(b.requests) == 0 {
-		b.t.Error("no request was seen: the browser is not being watched")
+		out = append(out, "no request was seen: the browser is not being watched")
 	}
 	for _, r := range b.requests {
 		u, err := url.Parse(r)
 		if err != nil || u.Scheme != "data" && !strings.HasPrefix(r, b.base+"/") {
-			b.t.Errorf("the page asked for %s, which is not at %s", r, b.base)
+			out = append(out, fmt.Sprintf("the page asked for %s, which is not at %s", r, b.base))
 		}
 	}
 	for _, f := range b.faults {
-		b.t.Errorf("the browser complains: %s", f)
+		out = append(out, "the browser complains: "+f)
+	}
+	return out
+}
+
+// judge fails the journey when the browser asked another host or complained.
+func (b *tab) judge() {
+	for _, c := range b.complaints() {
+		b.t.Error(c)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/app"
+	"github.com/fawkes-idp/fawkes/internal/app/allinone"
 	"github.com/fawkes-idp/fawkes/internal/cli"
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/clock"
@@ -33,7 +34,7 @@ func start(t *testing.T) *platform {
 	p := &platform{token: auth.NewToken()}
 	var log bytes.Buffer
 	a, err := app.New(app.Options{
-		Modules: modules(), StateDir: t.TempDir(), Listen: "127.0.0.1:0", Version: "test",
+		Modules: allinone.Modules(), StateDir: t.TempDir(), Listen: "127.0.0.1:0", Version: "test",
 		Settings: map[string]string{"identity.bootstrap_token": p.token},
 		Log:      slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})),
 	})

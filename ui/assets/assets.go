@@ -7,11 +7,15 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"mime"
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 )
 
 //go:embed console.css console.js htmx.min.js inter.woff2 mark.svg
@@ -25,9 +29,10 @@ type file struct {
 	data      []byte
 }
 
-var table = load()
+// table holds each file by its name and by its address; it is made once and never changes.
+var table = sync.OnceValues(load)
 
-func load() map[string]file {
+func load() (map[string]file, error) {
 	out := map[string]file{}
 	add := func(name string, data []byte) {
 		sum := sha256.Sum256(data)
@@ -38,13 +43,13 @@ func load() map[string]file {
 	}
 	entries, err := files.ReadDir(".")
 	if err != nil {
-		panic("assets: the embedded folder cannot be read: " + err.Error())
+		return out, fmt.Errorf("read the console's files: %w", err)
 	}
 	var css []byte
 	for _, e := range entries {
 		data, err := files.ReadFile(e.Name())
 		if err != nil {
-			panic("assets: " + e.Name() + " cannot be read: " + err.Error())
+			return out, fmt.Errorf("read the console's file %s: %w", e.Name(), err)
 		}
 		if e.Name() == "console.css" {
 			css = data
@@ -53,25 +58,36 @@ func load() map[string]file {
 		add(e.Name(), data)
 	}
 	add("console.css", bytes.ReplaceAll(css, []byte("inter.woff2"), []byte(out["inter.woff2"].url)))
-	return out
+	return out, nil
 }
 
-// Path is the address of the file of that name, with its content's hash. An unknown name is a fault in the program.
+// Check says whether the embedded files can be read.
+func Check() error {
+	_, err := table()
+	return err
+}
+
+// Path is the address of the file of that name, with its content's hash. A file that is not there keeps its plain
+// name, which answers 404.
 func Path(name string) string {
-	f, ok := table[name]
-	if !ok {
-		panic("assets: no file named " + name)
+	if files, err := table(); err == nil && files[name].url != "" {
+		return files[name].url
 	}
-	return f.url
+	return Prefix + name
 }
 
 // Handler serves the files by the addresses that Path gives, and by their plain names without keeping.
 func Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f, ok := table[r.URL.Path]
+		files, err := table()
+		if err != nil {
+			problem.Write(w, r, err)
+			return
+		}
+		f, ok := files[r.URL.Path]
 		cache := "public, max-age=31536000, immutable"
 		if !ok {
-			f, ok = table[strings.TrimPrefix(r.URL.Path, Prefix)]
+			f, ok = files[strings.TrimPrefix(r.URL.Path, Prefix)]
 			cache = "no-cache"
 		}
 		if !ok {

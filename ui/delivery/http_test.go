@@ -177,7 +177,7 @@ func TestAProjectsDeclarationIsAFileInItsOwnOrder(t *testing.T) {
 func TestProjectsAreReadToTheLastPage(t *testing.T) {
 	pages := []string{`{"items":[{"project":"a"}],"next_cursor":"two"}`, `{"items":[{"project":"b"}],"next_cursor":null}`}
 	s := newService(t, map[string]string{"/api/dora/v1/projects": pages[0]})
-	s.Server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.asked = append(s.asked, r)
 		body := pages[0]
 		if r.URL.Query().Get("cursor") == "two" {

@@ -170,7 +170,7 @@ func change(w dora.Change) Change {
 func incident(w dora.Incident) Incident {
 	return Incident{
 		Key: w.Key, ID: w.ID, Source: w.Source, Title: value(w.Title), Severity: value(w.Severity), Service: value(w.Service), Environment: value(w.Environment),
-		OpenedAt: w.OpenedAt, ResolvedAt: w.ResolvedAt, DeploymentKey: value(w.Deployment), DeploymentID: value(w.DeploymentID), LinkedBy: string(w.LinkedBy),
+		OpenedAt: w.OpenedAt, ResolvedAt: w.ResolvedAt, DeploymentKey: value(w.Deployment), DeploymentID: value(w.DeploymentID), LinkedBy: w.LinkedBy,
 		URL: value(w.URL), Reason: value(w.Reason),
 	}
 }
@@ -178,7 +178,7 @@ func incident(w dora.Incident) Incident {
 func note(w dora.NoteBody) Note { return Note{w.Rule, w.Detail} }
 
 func logged(w dora.EventBody) Event {
-	return Event{Seq: w.Seq, Type: string(w.Type), Source: w.Source, At: w.At}
+	return Event{Seq: w.Seq, Type: w.Type, Source: w.Source, At: w.At}
 }
 
 func quarantined(w dora.QuarantineBody) Quarantined {

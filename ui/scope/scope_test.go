@@ -1,6 +1,7 @@
 package scope_test
 
 import (
+	"errors"
 	"net/url"
 	"testing"
 	"time"
@@ -52,8 +53,8 @@ func TestAFaultyParameterIsNamedWithItsMend(t *testing.T) {
 	} {
 		q, _ := url.ParseQuery(raw)
 		_, err := scope.Parse("shop", q)
-		fe, ok := err.(*scope.FieldError)
-		if !ok || fe.Field != field || fe.Detail == "" {
+		var fe *scope.FieldError
+		if !errors.As(err, &fe) || fe.Field != field || fe.Detail == "" {
 			t.Errorf("Parse(%q) = %v, want an error of the field %q", raw, err, field)
 		}
 	}
