@@ -91,9 +91,9 @@ func BrokenLinks(root, page string, text []byte) []string {
 	var out []string
 	for _, l := range Links(page, text) {
 		file, heading, _ := strings.Cut(l.Command, "#")
-		at, content := filepath.Join(root, filepath.FromSlash(page)), text
+		content := text
 		if file != "" {
-			at = filepath.Join(root, filepath.Dir(filepath.FromSlash(page)), filepath.FromSlash(file))
+			at := filepath.Join(root, filepath.Dir(filepath.FromSlash(page)), filepath.FromSlash(file))
 			info, err := os.Stat(at)
 			if err != nil {
 				out = append(out, fmt.Sprintf("%s: the link %s leads to no file", l.Place(), l.Command))
