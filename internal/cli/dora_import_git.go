@@ -217,8 +217,11 @@ func (im *gitImport) plot(ctx context.Context) (source, error) {
 				kept = append(kept, d)
 			}
 		}
-		im.warn("the border is %s: %s and all commits before it are left out; the first deployment after it is the baseline",
-			im.since.Format(time.RFC3339), plural(len(src.deployments)-len(kept), "deployment"))
+		left := ""
+		if n := len(src.deployments) - len(kept); n > 0 {
+			left = plural(n, "deployment") + " and "
+		}
+		im.warn("the border is %s: %sall commits before it are left out; the first deployment after it is the baseline", im.since.Format(time.RFC3339), left)
 		src.deployments = kept
 	}
 	return src, nil

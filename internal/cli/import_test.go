@@ -166,6 +166,22 @@ func TestImportIntoARefusingServerFailsWithItsReason(t *testing.T) {
 	}
 }
 
+func TestImportGitNamesTheCommitThatWasRejected(t *testing.T) {
+	h, s := newHistory(t), newShelf(t)
+	h.grow(5)
+	bad := h.shas()[2]
+	s.refuse = func(e map[string]any) string {
+		if e["sha"] == bad && e["type"] == "commit" {
+			return "is odd"
+		}
+		return ""
+	}
+	a := run(t, context.Background(), s.env(), "", "dora", "import", "git", h.dir, "--project", "shop")
+	if a.code != exitPartly || !strings.Contains(a.err, "rejected: sha: commit "+bad+": is odd") {
+		t.Errorf("want exit %d and the commit %s, got %d: %s", exitPartly, bad, a.code, a.err)
+	}
+}
+
 func TestImportMergesSendsOnlyNewOnes(t *testing.T) {
 	h, s := newHistory(t), newShelf(t)
 	h.grow(30)

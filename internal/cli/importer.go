@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -202,10 +203,10 @@ func (im *importer) collect() {
 	defer close(im.done)
 	for b := range im.queue {
 		a := <-b.answer
+		goOn := im.take(b, a)
 		if b.body != nil {
 			im.free.Put(b.body) //nolint:staticcheck // the slice header's allocation is nothing beside the buffer
 		}
-		goOn := im.take(b, a)
 		close(b.taken)
 		if !goOn {
 			return
@@ -231,6 +232,8 @@ func (im *importer) take(b *batch, a batchAnswer) bool {
 	for _, e := range a.Errors {
 		if e.Line >= 1 && e.Line <= len(b.numbers) {
 			e.Line = b.numbers[e.Line-1]
+		} else if b.numbers == nil {
+			e.Detail, e.Line = subject(b.body, e.Line)+e.Detail, 0
 		}
 		if len(t.Errors) < keptErrors {
 			t.Errors = append(t.Errors, e)
@@ -241,6 +244,22 @@ func (im *importer) take(b *batch, a batchAnswer) bool {
 		return false
 	}
 	return true
+}
+
+// subject names what a line that stands in no file is about: "commit 3f2ab1c: ".
+func subject(body []byte, line int) string {
+	for ; line > 1; line-- {
+		_, body, _ = bytes.Cut(body, []byte{'\n'})
+	}
+	text, _, _ := bytes.Cut(body, []byte{'\n'})
+	var e struct{ Type, SHA, ID string }
+	if err := json.Unmarshal(text, &e); err != nil || e.Type == "" {
+		return ""
+	}
+	if e.ID != "" {
+		return e.Type + " " + e.ID + ": "
+	}
+	return e.Type + " " + e.SHA + ": "
 }
 
 var errStrict = fmt.Errorf("stopped at the first rejected line")

@@ -165,10 +165,11 @@ func upTo(p []byte, depth int) []byte {
 	return p[:end]
 }
 
-// The dates that RFC 3339 can write: the years 0000 to 9999.
+// The dates that an event may carry: after the first second of 1970, which is what broken tools write
+// for "unknown", and before 2200.
 const (
-	earliest = -62167219200
-	latest   = 253402300799
+	earliest = 1
+	latest   = 7258118399
 )
 
 // appendTime appends seconds since 1970 as a JSON string in RFC 3339, UTC, or null.
@@ -181,7 +182,7 @@ func appendTime(dst []byte, seconds int64, known bool) []byte {
 	return append(dst, '"')
 }
 
-// parseSeconds reads git's seconds since 1970. What does not fit, or no calendar can show, is unknown.
+// parseSeconds reads git's seconds since 1970. What an event cannot carry is unknown.
 func parseSeconds(b []byte) (int64, bool) {
 	n, err := strconv.ParseInt(string(b), 10, 64)
 	return n, err == nil && n >= earliest && n <= latest

@@ -18,7 +18,8 @@
 // Replacement objects and grafts are one clone's opinion about history and are ignored; the parents
 // are those that the commit itself names. A shallow clone's border is real, the history behind it is
 // not there: [Repository.Shallow] says so. Bytes that are not UTF-8 become U+FFFD. A date that git
-// cannot read, or that no calendar with four-digit years can hold, is unknown (null), never a guess.
+// cannot read, or that lies before 1970 or after 2199, is unknown; an author's date that is unknown is
+// replaced by the committer's, and nothing else is ever guessed.
 //
 // # Remote repositories
 //
