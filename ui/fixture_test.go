@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
@@ -44,8 +45,17 @@ type readerFake struct {
 	quarantine  []delivery.Quarantined
 	evidence    map[string]delivery.Evidence
 	err         error
-	asked       []delivery.Query
-	pages       []delivery.Page
+
+	mu    sync.Mutex // a page asks several things at once
+	asked []delivery.Query
+	pages []delivery.Page
+}
+
+// note remembers a question.
+func (f *readerFake) note(q delivery.Query, page ...delivery.Page) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked, f.pages = append(f.asked, q), append(f.pages, page...)
 }
 
 func (f *readerFake) Projects(context.Context) ([]delivery.Project, error) { return f.projects, f.err }
@@ -60,7 +70,7 @@ func (f *readerFake) Project(_ context.Context, name string) (delivery.Project, 
 }
 
 func (f *readerFake) Report(_ context.Context, q delivery.Query) (delivery.Report, error) {
-	f.asked = append(f.asked, q)
+	f.note(q)
 	if f.err != nil {
 		return delivery.Report{}, f.err
 	}
@@ -68,7 +78,7 @@ func (f *readerFake) Report(_ context.Context, q delivery.Query) (delivery.Repor
 }
 
 func (f *readerFake) Deployments(_ context.Context, q delivery.Query, page delivery.Page) (delivery.List[delivery.Deployment], error) {
-	f.asked, f.pages = append(f.asked, q), append(f.pages, page)
+	f.note(q, page)
 	var out []delivery.Deployment
 	for _, d := range f.deployments {
 		at, _ := d.At()
@@ -85,7 +95,7 @@ func within(at time.Time, q delivery.Query) bool {
 }
 
 func (f *readerFake) Changes(_ context.Context, q delivery.Query, page delivery.Page) (delivery.List[delivery.Change], error) {
-	f.asked, f.pages = append(f.asked, q), append(f.pages, page)
+	f.note(q, page)
 	return delivery.List[delivery.Change]{Items: f.changes, NextCursor: "c2"}, f.err
 }
 
@@ -94,7 +104,7 @@ func (f *readerFake) Incidents(context.Context, delivery.Query, delivery.Page) (
 }
 
 func (f *readerFake) Evidence(_ context.Context, metric string, q delivery.Query, _ delivery.Page) (delivery.Evidence, error) {
-	f.asked = append(f.asked, q)
+	f.note(q)
 	return f.evidence[metric], f.err
 }
 
