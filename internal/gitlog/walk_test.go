@@ -334,3 +334,32 @@ func TestKnownTellsLostTips(t *testing.T) {
 		t.Errorf("want [%s] and 2 lost, got %v, %d, %v", sha, known, lost, err)
 	}
 }
+
+func TestClockSkewDoesNotPutAChildBeforeItsParent(t *testing.T) {
+	f := newFixture(t)
+	f.commit("root", "a")
+	at := func(name string, when string) (author, committer string) {
+		who := name + " <a@b> " + when + " +0000"
+		return who, who
+	}
+	commit := func(name, when string, parents ...string) string {
+		author, committer := at(name, when)
+		return f.raw(author, committer, parents...)
+	}
+	fork := commit("fork", "1800003000")
+	late := commit("behind its parent's clock", "1800001000", fork)
+	side := commit("side", "1800002000", fork)
+	merge := commit("merge", "1800004000", late, side)
+	seen := map[string]bool{}
+	for _, l := range events(t, f.open(), Range{From: []string{merge}}) {
+		for _, p := range l.Parents {
+			if !seen[p] {
+				t.Errorf("%q came before its parent", l.Author)
+			}
+		}
+		seen[l.SHA] = true
+	}
+	if len(seen) != 4 {
+		t.Errorf("want 4 commits, got %d", len(seen))
+	}
+}
