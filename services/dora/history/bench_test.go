@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -104,6 +105,16 @@ func applyEntries(b testing.TB, l *history.Ledger, entries ...entry) {
 	}
 }
 
+// cpuTime is what the process has used of all processors, collector included:
+// steadier than the clock on a shared machine.
+func cpuTime(b testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 func liveMiB() float64 {
 	runtime.GC()
 	runtime.GC()
@@ -127,15 +138,17 @@ func BenchmarkRebuild(b *testing.B) {
 			e := newEstate(b, size.repos, size.commits, size.deployments)
 			before := liveMiB()
 			var l *history.Ledger
-			var applied time.Duration
+			var applied, all time.Duration
 			for b.Loop() {
 				l = history.NewLedger(project.Spec{Project: "acme"}, []byte("salt"))
-				start := time.Now()
+				start := cpuTime(b)
 				applyEntries(b, l, e.entries...)
-				applied += time.Since(start)
+				applied += cpuTime(b) - start
 				l.Settle()
+				all += cpuTime(b) - start
 			}
-			b.ReportMetric(applied.Seconds()*1000/float64(b.N), "apply-ms/op")
+			b.ReportMetric(applied.Seconds()*1000/float64(b.N), "apply-cpu-ms/op")
+			b.ReportMetric(all.Seconds()*1000/float64(b.N), "cpu-ms/op")
 			b.ReportMetric(liveMiB()-before, "live-MiB")
 			runtime.KeepAlive(l)
 			runtime.KeepAlive(e)

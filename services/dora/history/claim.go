@@ -76,10 +76,11 @@ func (r *repository) rederive(reshaped bool) {
 			}
 		}
 	}
-	for slot := range r.dirty {
+	for _, slot := range r.dirty {
+		r.pulls[slot].dirty = false
 		r.reclaim(slot)
 	}
-	clear(r.dirty)
+	r.dirty = r.dirty[:0]
 	g.touched = g.touched[:0]
 }
 

@@ -35,6 +35,12 @@ func (w *writer) text(s string) {
 	w.b = append(w.b, s...)
 }
 
+// raw writes a text that will hardly stand twice in a block.
+func (w *writer) raw(s string) {
+	w.uint(uint64(len(s)))
+	w.b = append(w.b, s...)
+}
+
 func (w *writer) flags(on ...bool) {
 	var f uint64
 	for i, v := range on {
@@ -115,6 +121,17 @@ func (r *blockReader) text() string {
 	return s
 }
 
+func (r *blockReader) raw() string {
+	n := r.uint()
+	if n > uint64(len(r.b)) {
+		r.fail()
+		return ""
+	}
+	s := string(r.b[:n])
+	r.b = r.b[n:]
+	return s
+}
+
 // count reads a number of entries, each at least one byte long.
 func (r *blockReader) count() int {
 	n := r.uint()
@@ -139,7 +156,7 @@ func (r *blockReader) sha() SHA {
 func (w *writer) changes(prs []PullRequestRef, changes []Change, long map[SHA]string) {
 	w.uint(uint64(len(prs)))
 	for _, p := range prs {
-		w.text(p.Number)
+		w.raw(p.Number)
 		w.time(p.CreatedAt)
 		w.time(p.FirstReviewAt)
 		w.time(p.MergedAt)
@@ -156,7 +173,7 @@ func (w *writer) changes(prs []PullRequestRef, changes []Change, long map[SHA]st
 		w.uint(uint64(c.PR + 1))
 		w.b = append(w.b, byte(c.Reason))
 		if len(long) > 0 {
-			w.text(long[c.SHA])
+			w.raw(long[c.SHA])
 		}
 	}
 }
@@ -166,7 +183,7 @@ func (r *blockReader) changes(hasLong bool) (prs []PullRequestRef, changes []Cha
 		prs = make([]PullRequestRef, n)
 	}
 	for i := range prs {
-		prs[i] = PullRequestRef{Number: r.text(), CreatedAt: r.time(), FirstReviewAt: r.time(), MergedAt: r.time()}
+		prs[i] = PullRequestRef{Number: r.raw(), CreatedAt: r.time(), FirstReviewAt: r.time(), MergedAt: r.time()}
 	}
 	if n := r.count(); n > 0 {
 		changes = make([]Change, n)
@@ -192,7 +209,7 @@ func (r *blockReader) changes(hasLong bool) (prs []PullRequestRef, changes []Cha
 		c.Reason = ReasonCode(r.b[0])
 		r.b = r.b[1:]
 		if hasLong {
-			if t := r.text(); t != "" {
+			if t := r.raw(); t != "" {
 				if long == nil {
 					long = map[SHA]string{}
 				}
@@ -210,8 +227,10 @@ func (r *blockReader) changes(hasLong bool) (prs []PullRequestRef, changes []Cha
 // head writes all of a deployment but its changes.
 func (w *writer) head(d *Deployment) {
 	w.flags(d.Production, d.Unplanned, d.Failed, len(d.LongSHAs) > 0)
-	for _, s := range []string{d.Source, d.ID, d.Repo, d.SHA, d.Digest, d.Kind, d.Outcome, d.Title, d.URL,
-		d.Previous, d.PreviousID, d.ResolvedBy, d.Reason, d.RestoredBy, d.RestoredRef} {
+	for _, s := range []string{d.ID, d.Title, d.URL} {
+		w.raw(s)
+	}
+	for _, s := range []string{d.Source, d.Repo, d.SHA, d.Digest, d.Kind, d.Outcome, d.Previous, d.PreviousID, d.ResolvedBy, d.Reason, d.RestoredBy, d.RestoredRef} {
 		w.text(s)
 	}
 	w.time(d.FinishedAt)
@@ -228,8 +247,10 @@ func (r *blockReader) deployment(service, environment string) *Deployment {
 	d := &Deployment{Service: service, Environment: environment}
 	f := r.uint()
 	d.Production, d.Unplanned, d.Failed = f&1 != 0, f&2 != 0, f&4 != 0
-	for _, s := range []*string{&d.Source, &d.ID, &d.Repo, &d.SHA, &d.Digest, &d.Kind, &d.Outcome, &d.Title, &d.URL,
-		&d.Previous, &d.PreviousID, &d.ResolvedBy, &d.Reason, &d.RestoredBy, &d.RestoredRef} {
+	for _, s := range []*string{&d.ID, &d.Title, &d.URL} {
+		*s = r.raw()
+	}
+	for _, s := range []*string{&d.Source, &d.Repo, &d.SHA, &d.Digest, &d.Kind, &d.Outcome, &d.Previous, &d.PreviousID, &d.ResolvedBy, &d.Reason, &d.RestoredBy, &d.RestoredRef} {
 		*s = r.text()
 	}
 	d.FinishedAt = r.time()
@@ -243,9 +264,11 @@ func (r *blockReader) deployment(service, environment string) *Deployment {
 }
 
 func (w *writer) pullRequest(p *PullRequest) {
-	for _, s := range []string{p.Number, p.Title, p.Base, p.URL, p.SHA, p.Head, p.Reason} {
-		w.text(s)
+	for _, s := range []string{p.Number, p.Title, p.URL, p.SHA, p.Head} {
+		w.raw(s)
 	}
+	w.text(p.Base)
+	w.text(p.Reason)
 	w.uint(uint64(p.Author))
 	for _, t := range []Time{p.FirstCommitAt, p.CreatedAt, p.FirstCommentAt, p.ApprovedAt, p.MergedAt, p.ClosedAt} {
 		w.time(t)
@@ -264,9 +287,10 @@ func (w *writer) pullRequest(p *PullRequest) {
 
 func (r *blockReader) pullRequest(repo string) *PullRequest {
 	p := &PullRequest{Repo: repo}
-	for _, s := range []*string{&p.Number, &p.Title, &p.Base, &p.URL, &p.SHA, &p.Head, &p.Reason} {
-		*s = r.text()
+	for _, s := range []*string{&p.Number, &p.Title, &p.URL, &p.SHA, &p.Head} {
+		*s = r.raw()
 	}
+	p.Base, p.Reason = r.text(), r.text()
 	p.Author = AuthorRef(r.uint())
 	for _, t := range []*Time{&p.FirstCommitAt, &p.CreatedAt, &p.FirstCommentAt, &p.ApprovedAt, &p.MergedAt, &p.ClosedAt} {
 		*t = r.time()

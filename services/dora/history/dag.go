@@ -70,13 +70,12 @@ func (g *dag) has(n int32, f nodeFlags) bool { return g.nodes[n].flags&f != 0 }
 
 // node returns the number of a hash, making a node when it is new.
 func (g *dag) node(h SHA) int32 {
-	n, slot := g.table.find(g.nodes, &h)
-	if n != none {
+	if n := g.table.find(g.nodes, &h); n != none {
 		return n
 	}
-	n = int32(len(g.nodes))
+	n := int32(len(g.nodes))
 	g.nodes = append(g.nodes, node{sha: h, p1: none, p2: none, pr: none})
-	g.table.put(g.nodes, n, slot)
+	g.table.put(g.nodes, n)
 	if g.touches != nil {
 		g.touches = append(g.touches, 0)
 	}
@@ -128,7 +127,7 @@ func (g *dag) reported(n int32) int32 {
 // lookup finds a reported commit by its hash, or by a unique abbreviation of it.
 func (g *dag) lookup(text string) int32 {
 	h := ParseSHA(text)
-	if n, _ := g.table.find(g.nodes, &h); n != none && g.has(n, present) {
+	if n := g.table.find(g.nodes, &h); n != none && g.has(n, present) {
 		return n
 	}
 	if len(text) == 40 {

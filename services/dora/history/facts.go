@@ -20,6 +20,7 @@ type pullRequestFacts struct {
 
 	claim
 	month month // under which it was last written
+	dirty bool  // to be derived again
 }
 
 // review is one act of review.
@@ -56,31 +57,61 @@ type artifactFacts struct {
 
 // pullRequest returns the slot of a pull request: a number that stays, and
 // that nothing derived may depend on.
-func (r *repository) pullRequest(number string) int32 {
-	slot, ok := r.slots[number]
-	if !ok {
-		slot = int32(len(r.pulls))
-		r.slots[number] = slot
-		r.pulls = append(r.pulls, &pullRequestFacts{number: number, claim: noClaim, month: never})
-		r.changed(slot)
+func (r *repository) pullRequest(number []byte) int32 {
+	if slot, ok := r.slots[string(number)]; ok {
+		return slot
 	}
+	slot := int32(len(r.pulls))
+	text := string(number)
+	r.slots[text] = slot
+	r.pulls = append(r.pulls, &pullRequestFacts{number: text, claim: noClaim, month: never})
+	r.changed(slot)
 	return slot
 }
 
 // changed notes that a pull request must be derived again.
-func (r *repository) changed(slot int32) { r.dirty[slot] = struct{}{} }
+func (r *repository) changed(slot int32) {
+	if p := r.pulls[slot]; !p.dirty {
+		p.dirty = true
+		r.dirty = append(r.dirty, slot)
+	}
+}
+
+// pullRequestReport is one report of a pull request, its hashes as nodes.
+type pullRequestReport struct {
+	number                        []byte
+	author, base, title, url      event.Opt[string]
+	createdAt, mergedAt, closedAt event.Opt[Time]
+	mergeSHA, headSHA             event.Opt[int32]
+	commits                       event.Opt[[]int32]
+	commitList                    []int32 // scratch
+}
 
 func (l *Ledger) applyPullRequest(at Time, b *event.PullRequest) {
 	r := l.repo(b.Repo)
-	slot := r.pullRequest(b.Number)
-	p, g := r.pulls[slot], r.dag
+	g := r.dag
 	b.Author.V, b.Base.V = l.shared(b.Author.V), l.shared(b.Base.V)
-	byHash := func(x, y int32) int { return g.compareRefs(x, y) }
+	l.mergePullRequest(at, r, &pullRequestReport{
+		number: []byte(b.Number), author: b.Author, base: b.Base, title: b.Title, url: b.URL,
+		createdAt: b.CreatedAt, mergedAt: b.MergedAt, closedAt: b.ClosedAt,
+		mergeSHA: g.referTo(b.MergeSHA), headSHA: g.referTo(b.HeadSHA), commits: g.referToAll(b.Commits),
+	})
+}
+
+// mergePullRequest merges a report; it keeps none of its lists.
+func (l *Ledger) mergePullRequest(at Time, r *repository, b *pullRequestReport) {
+	slot := r.pullRequest(b.number)
+	p, g := r.pulls[slot], r.dag
+	if slices.Equal(p.commits.v, b.commits.V) {
+		b.commits.V = p.commits.v
+	} else {
+		b.commits.V = slices.Clone(b.commits.V)
+	}
 	if anyOf(
-		put(&p.author, at, b.Author), put(&p.createdAt, at, b.CreatedAt), put(&p.mergedAt, at, b.MergedAt),
-		put(&p.closedAt, at, b.ClosedAt), put(&p.base, at, b.Base), put(&p.title, at, b.Title), put(&p.url, at, b.URL),
-		merge(&p.mergeSHA, at, g.referTo(b.MergeSHA), byHash), merge(&p.headSHA, at, g.referTo(b.HeadSHA), byHash),
-		merge(&p.commits, at, g.referToAll(b.Commits), func(x, y []int32) int { return slices.CompareFunc(x, y, byHash) })) {
+		put(&p.author, at, b.author), put(&p.createdAt, at, b.createdAt), put(&p.mergedAt, at, b.mergedAt),
+		put(&p.closedAt, at, b.closedAt), put(&p.base, at, b.base), put(&p.title, at, b.title), put(&p.url, at, b.url),
+		merge(&p.mergeSHA, at, b.mergeSHA, g.compareRefs), merge(&p.headSHA, at, b.headSHA, g.compareRefs),
+		merge(&p.commits, at, b.commits, func(x, y []int32) int { return slices.CompareFunc(x, y, g.compareRefs) })) {
 		r.changed(slot)
 	}
 }
@@ -93,9 +124,6 @@ func (g *dag) referTo(o event.Opt[string]) event.Opt[int32] {
 func (g *dag) referToAll(o event.Opt[[]string]) event.Opt[[]int32] {
 	out := event.Opt[[]int32]{Present: o.Present, Known: o.Known}
 	for _, text := range o.V {
-		if out.V == nil {
-			out.V = make([]int32, 0, len(o.V))
-		}
 		out.V = append(out.V, g.refer(strings.ToLower(text)))
 	}
 	return out
@@ -103,7 +131,7 @@ func (g *dag) referToAll(o event.Opt[[]string]) event.Opt[[]int32] {
 
 // compareRefs orders nodes by their hashes, none first.
 func (g *dag) compareRefs(x, y int32) int {
-	if x == none || y == none {
+	if x == y || x == none || y == none {
 		return cmp.Compare(x, y)
 	}
 	return compareSHA(g.nodes[x].sha, g.nodes[y].sha)
@@ -111,9 +139,11 @@ func (g *dag) compareRefs(x, y int32) int {
 
 func (l *Ledger) applyReview(b *event.Review) {
 	r := l.repo(b.Repo)
-	slot := r.pullRequest(b.Number)
+	r.mergeReview(r.pullRequest([]byte(b.Number)), review{at: b.SubmittedAt.V, author: l.shared(b.Author), kind: l.shared(b.Kind)})
+}
+
+func (r *repository) mergeReview(slot int32, v review) {
 	p := r.pulls[slot]
-	v := review{at: b.SubmittedAt.V, author: l.shared(b.Author), kind: l.shared(b.Kind)}
 	if i, ok := slices.BinarySearchFunc(p.reviews, v, compareReviews); !ok {
 		p.reviews = slices.Insert(p.reviews, i, v)
 		r.reviews++

@@ -161,21 +161,25 @@ func (s *derived) latest(i *Incident, want func(*row) bool) *row {
 }
 
 // productionByFinish lists the successful production deployments of the
-// project as they took effect.
+// project as they took effect. It keeps the list, and merges in what changed.
 func (s *derived) productionByFinish() []*row {
-	var out []*row
+	var fresh []*row
 	for _, ln := range s.lanes {
-		if !ln.production {
-			continue
-		}
-		for _, r := range ln.rows {
-			if r.succeeded() {
-				out = append(out, r)
+		if ln.production && ln.dirty {
+			for _, r := range ln.rows {
+				if r.succeeded() {
+					fresh = append(fresh, r)
+				}
 			}
 		}
 	}
-	slices.SortFunc(out, effective)
-	return out
+	slices.SortFunc(fresh, effective)
+	s.production = slices.DeleteFunc(s.production, func(r *row) bool {
+		ln := s.lanes[laneKey{r.Service, r.Environment}]
+		return r.gone || ln == nil || ln.dirty
+	})
+	s.production = mergeSorted(s.production, fresh, effective)
+	return s.production
 }
 
 // onlyService is the service's name when the project has exactly one.

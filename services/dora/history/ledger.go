@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -28,7 +29,11 @@ type Ledger struct {
 
 	firstAt Time
 	lastAt  Time
-	commit  event.PackedCommit // scratch
+
+	// Scratch space of readers.
+	commit event.PackedCommit
+	pull   pullRequestReport
+	flat   flat
 
 	state derived
 }
@@ -44,9 +49,9 @@ type repository struct {
 	builds   map[string]struct{}
 	reviews  int
 
-	seen    bool               // by a settling
-	renamed bool               // another spelling of its URL is shown
-	dirty   map[int32]struct{} // pull requests to derive again
+	seen    bool    // by a settling
+	renamed bool    // another spelling of its URL is shown
+	dirty   []int32 // pull requests to derive again
 	claims
 	lanes  map[laneKey]*laneRepo
 	blocks shelf // of pull requests, by month of creation
@@ -87,7 +92,7 @@ func (l *Ledger) repo(url string) *repository {
 	if !ok {
 		r = &repository{
 			key: key, url: url, dag: newDAG(), slots: map[string]int32{}, builds: map[string]struct{}{},
-			dirty: map[int32]struct{}{}, claims: newClaims(), lanes: map[laneKey]*laneRepo{}, blocks: newShelf("r", key),
+			claims: newClaims(), lanes: map[laneKey]*laneRepo{}, blocks: newShelf("r", key),
 		}
 		for _, s := range l.spec.Services {
 			if event.RepoKey(s.Repo) == key && len(s.Paths) > 0 {
@@ -118,15 +123,28 @@ func (l *Ledger) saw(at Time) {
 func (l *Ledger) ApplyPacked(t event.Type, source string, at Time, packed []byte) error {
 	if t == event.TypeCommit {
 		if err := l.commit.Unpack(packed); err != nil {
-			return err
+			return fmt.Errorf("history: apply: %w", err)
 		}
 		l.applyCommit(&l.commit)
 		l.saw(at)
 		return nil
 	}
+	read := false
+	switch t {
+	case event.TypePullRequest:
+		read = l.applyFlatPullRequest(at, packed)
+	case event.TypeReview:
+		read = l.applyFlatReview(packed)
+	case event.TypeDeployment:
+		read = l.applyFlatDeployment(source, at, packed)
+	}
+	if read {
+		l.saw(at)
+		return nil
+	}
 	body, err := event.Unpack(t, packed)
 	if err != nil {
-		return err
+		return fmt.Errorf("history: apply: %w", err)
 	}
 	l.apply(source, at, body)
 	return nil
@@ -137,7 +155,7 @@ func (l *Ledger) ApplyPacked(t event.Type, source string, at Time, packed []byte
 func (l *Ledger) Apply(e event.Event) error {
 	packed, err := event.Pack(e.Body)
 	if err != nil {
-		return err
+		return fmt.Errorf("history: apply: %w", err)
 	}
 	return l.ApplyPacked(e.Body.Type(), e.Source, e.At, packed)
 }
@@ -199,4 +217,11 @@ func (l *Ledger) shared(text string) string {
 	}
 	l.texts[text] = text
 	return text
+}
+
+func (l *Ledger) sharedBytes(text []byte) string {
+	if v, ok := l.texts[string(text)]; ok {
+		return v
+	}
+	return l.shared(string(text))
 }

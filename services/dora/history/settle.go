@@ -11,6 +11,7 @@ type derived struct {
 	lanes      map[laneKey]*lane
 	vanished   []*lane // lost their last deployment in this settling
 	incidents  []*Incident
+	production []*row // successful ones as they took effect
 	waiting    map[waitingKey]*waiting
 	stale      map[*deploymentFacts]bool     // rows to make again; true when the facts changed
 	unresolved map[*deploymentFacts]struct{} // whose commit may still become known

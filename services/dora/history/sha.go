@@ -27,13 +27,21 @@ func foldSHA(text string) SHA { return sha1.Sum([]byte("fawkes:" + text)) } //no
 
 // ParseSHA gives the key of a hash in hexadecimal.
 func ParseSHA(text string) SHA {
-	var s SHA
 	if len(text) == 40 {
-		if _, err := hex.Decode(s[:], []byte(text)); err == nil {
+		if s, ok := decodeSHA([]byte(text)); ok {
 			return s
 		}
 	}
 	return foldSHA(text)
+}
+
+// decodeSHA reads a hash of 40 digits.
+func decodeSHA(text []byte) (s SHA, ok bool) {
+	if len(text) != 2*len(s) {
+		return s, false
+	}
+	_, err := hex.Decode(s[:], text)
+	return s, err == nil
 }
 
 // String implements fmt.Stringer.
