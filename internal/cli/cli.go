@@ -101,8 +101,8 @@ func sayUnknownCommands(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		sayUnknownCommands(sub)
 	}
-	if !cmd.HasSubCommands() {
-		return
+	if !cmd.HasSubCommands() || cmd.HasParent() && cmd.RunE != nil {
+		return // no group, or one that knows what to do with a name
 	}
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
