@@ -51,23 +51,24 @@ func TestMigrateWithoutFilesIsAMistake(t *testing.T) {
 func TestSeveralReplicasMigrateAtOnce(t *testing.T) {
 	url := pgtest.Start(t).Database(t)
 	ctx := context.Background()
-	faults := make([]error, 4)
+	slow := schema()
+	slow["postgres/0001_item.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\nSELECT pg_sleep(0.2);\nCREATE TABLE item (id TEXT PRIMARY KEY, n BIGINT NOT NULL);\n")}
+	replicas := make([]*sqlstore.DB, 4)
+	for i := range replicas {
+		db, err := sqlstore.Open(ctx, url, sqlstore.Options{Logger: discard()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		replicas[i] = db
+	}
 	var wg sync.WaitGroup
-	for i := range faults {
+	for i, db := range replicas {
 		wg.Go(func() {
-			db, err := sqlstore.Open(ctx, url, sqlstore.Options{Logger: discard()})
-			if err != nil {
-				faults[i] = err
-				return
+			if err := db.Migrate(ctx, slow); err != nil {
+				t.Errorf("replica %d: %v", i, err)
 			}
-			defer db.Close()
-			faults[i] = db.Migrate(ctx, schema())
 		})
 	}
 	wg.Wait()
-	for i, err := range faults {
-		if err != nil {
-			t.Errorf("replica %d: %v", i, err)
-		}
-	}
 }

@@ -159,16 +159,16 @@ func (c *checkpointer) run(ctx context.Context) {
 }
 
 // checkpoint copies what no reader still needs, and returns how many pages of
-// the log are left. When the log is long and the writer has added to it in the
-// meantime, the rest is copied on the writer's own connection: its pool hands
-// connections out in turn, while a lock on the file would hardly ever be won from
-// a writer that never pauses. The next transaction then begins the log again.
+// the log are left. A writer that never pauses adds to the log while it is
+// copied, so that it is never copied whole and never begins again. When it has
+// become long, the rest is therefore copied on the writer's own connection: its
+// pool hands connections out in turn, while a lock on the file would hardly ever
+// be won from such a writer. The next transaction then begins the log again.
 func (c *checkpointer) checkpoint(ctx context.Context) (left int, err error) {
 	logged, copied, err := passive(ctx, c.db)
-	if err != nil || logged == copied || logged < restartPages {
-		return logged - copied, err
+	if err == nil && logged >= restartPages {
+		logged, copied, err = passive(ctx, c.write)
 	}
-	logged, copied, err = passive(ctx, c.write)
 	return logged - copied, err
 }
 
