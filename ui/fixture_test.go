@@ -192,7 +192,7 @@ func shopReport(q delivery.Query) (delivery.Report, error) {
 	if q.Interval == "" {
 		return r, nil
 	}
-	start := time.Date(2026, 8, 31, 0, 0, 0, 0, time.UTC)
+	start := time.Date(2026, 8, 30, 22, 0, 0, 0, time.UTC) // the beginning of a Monday in Berlin
 	for i := range 13 {
 		from := start.AddDate(0, 0, 7*i)
 		s := delivery.Step{From: from, To: from.AddDate(0, 0, 7)}

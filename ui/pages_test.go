@@ -321,3 +321,17 @@ func TestTextFromOutsideIsNeverMarkup(t *testing.T) {
 		})
 	}
 }
+
+func TestAPeriodIsNamedByItsDaysAndOpensToThem(t *testing.T) {
+	w := visit(t, serve(shop(), lead()), "/p/shop")
+	if got := text(w.doc); !strings.Contains(got, "14 Sep – 20 Sep 2026") {
+		t.Error("the week of 14 September is not named by its first and last day")
+	}
+	want := "/p/shop/metrics/change_lead_time?from=2026-09-14&range=custom&to=2026-09-20"
+	for _, l := range links(w.doc) {
+		if l == want {
+			return
+		}
+	}
+	t.Errorf("no link %s to the evidence of that week", want)
+}

@@ -28,6 +28,8 @@ func TestFromTheFirstLinkToACommit(t *testing.T) {
 	b.visit("/")
 	b.reads("No project yet", "fawkes dora import git <path-or-url> --project demo --service api --deployments 'tags:v*'")
 	b.shot("empty-light-wide")
+	b.click(".copy")
+	b.until("the button's answer", `/Copied|Selected/.test(document.querySelector(".copy span").innerText)`)
 
 	p.fawkes(t, "dora", "import", "git", dir, "--project", "demo", "--service", "api", "--deployments", "tags:v*")
 	b.visit("/")

@@ -27,10 +27,13 @@
   document.addEventListener("click", function (e) {
     var copy = e.target.closest("[data-copy]");
     if (copy) {
-      navigator.clipboard.writeText(copy.dataset.copy).then(
-        function () { flash(copy, "Copied"); },
-        function () { flash(copy, "Select and copy by hand"); }
-      );
+      var byHand = function () {
+        getSelection().selectAllChildren(copy.parentElement.querySelector("code"));
+        flash(copy, "Selected");
+      };
+      // Without https only this machine has a clipboard; elsewhere the text is selected for the reader to copy.
+      if (!navigator.clipboard) byHand();
+      else navigator.clipboard.writeText(copy.dataset.copy).then(function () { flash(copy, "Copied"); }, byHand);
       return;
     }
     var opener = e.target.closest("[data-shortcuts]");
