@@ -36,6 +36,13 @@ func deliverySteps(sc *godog.ScenarioContext, the func() *world) {
 	sc.Step(`^change "([^"]*)" belongs to deployment "([^"]*)"$`, func(ctx context.Context, change, id string) error {
 		return the().changeBelongs(ctx, change, id)
 	})
+	sc.Step(`^pull request "([^"]*)" with commit "([^"]*)" was opened at (\S+) and merged at (\S+)$`,
+		func(ctx context.Context, number, commit, opened, merged string) error {
+			return the().reportPullRequest(ctx, number, commit, opened, merged)
+		})
+	sc.Step(`^under "([^"]*)" pull request "([^"]*)" belongs to deployment "([^"]*)"$`, func(ctx context.Context, profile, number, id string) error {
+		return the().pullRequestBelongs(ctx, profile, number, id)
+	})
 	sc.Step(`^behind that number stand the commits (.*)$`, func(ctx context.Context, list string) error { return the().evidenceIs(ctx, list) })
 	sc.Step(`^deployment "([^"]*)" is a rollback$`, func(ctx context.Context, id string) error {
 		d, err := the().deployment(ctx, id)
@@ -94,6 +101,7 @@ type deployment struct {
 
 type change struct {
 	SHA          string
+	Number       *string
 	DeploymentID string `json:"deployment_id"`
 }
 
@@ -123,7 +131,11 @@ func (w *world) reportCommits(ctx context.Context, t *godog.Table) error {
 func (w *world) reportDeployments(ctx context.Context, service string, t *godog.Table) error {
 	var events []map[string]any
 	for _, row := range rows(t) {
-		events = append(events, deploymentEvent(w.project, service, w.repo, row["deployment"], row["commit"], row["finished"], row["outcome"]))
+		e := deploymentEvent(w.project, service, w.repo, row["deployment"], row["commit"], row["finished"], row["outcome"])
+		if row["started"] != "" {
+			e["started_at"] = row["started"]
+		}
+		events = append(events, e)
 	}
 	return w.post(ctx, events)
 }
@@ -210,6 +222,28 @@ func (w *world) changeBelongs(ctx context.Context, name, id string) error {
 		}
 	}
 	return fmt.Errorf("no change %q (%s) among %+v", name, shaOf(name), page.Items)
+}
+
+// reportPullRequest reports a pull request of one commit that was merged by moving the branch on to it.
+func (w *world) reportPullRequest(ctx context.Context, number, commit, opened, merged string) error {
+	return w.post(ctx, []map[string]any{{
+		"type": "pull_request", "project": w.project, "repo": w.repo, "number": number, "author": "someone",
+		"created_at": opened, "merged_at": merged, "closed_at": merged, "merge_sha": shaOf(commit), "head_sha": shaOf(commit),
+		"base": "main", "title": commit, "commits": []string{shaOf(commit)},
+	}})
+}
+
+func (w *world) pullRequestBelongs(ctx context.Context, profile, number, id string) error {
+	var page struct{ Items []change }
+	if err := w.get(ctx, "/api/dora/v1/changes?limit=100&profile="+profile+"&project="+w.project, &page); err != nil {
+		return err
+	}
+	for _, c := range page.Items {
+		if text(c.Number) == number {
+			return equal("deployment of pull request "+number, c.DeploymentID, id)
+		}
+	}
+	return fmt.Errorf("no pull request %s among %+v", number, page.Items)
 }
 
 // evidenceIs reads the rows behind the lead time and compares the commits.
