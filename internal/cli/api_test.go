@@ -138,7 +138,7 @@ func TestRefusalsBecomeALineAMendAndACode(t *testing.T) {
 
 func TestConnectPrefersTheEnvironmentToTheRunFile(t *testing.T) {
 	state := t.TempDir()
-	held, err := takeLock(state)
+	held, err := takeLock(context.Background(), state)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,17 +174,17 @@ func TestConnectPrefersTheEnvironmentToTheRunFile(t *testing.T) {
 
 func TestALockIsHeldByOne(t *testing.T) {
 	state := t.TempDir()
-	first, err := takeLock(state)
+	first, err := takeLock(context.Background(), state)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := takeLock(state); !errors.Is(err, errLocked) {
+	if _, err := takeLock(context.Background(), state); !errors.Is(err, errLocked) {
 		t.Errorf("a second: want %v, got %v", errLocked, err)
 	}
 	if err := first.release(); err != nil {
 		t.Fatal(err)
 	}
-	second, err := takeLock(state)
+	second, err := takeLock(context.Background(), state)
 	if err != nil {
 		t.Fatalf("after its release: %v", err)
 	}

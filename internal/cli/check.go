@@ -156,7 +156,7 @@ func checkState(state string) []check {
 	if err := syscall.Statfs(dir, &disk); err != nil {
 		return append(checks, check{"disk", checkWarning, "free space of " + dir + " is not known: " + err.Error(), ""})
 	}
-	free := uint64(disk.Bavail) * uint64(disk.Bsize)
+	free := disk.Bavail * uint64(disk.Bsize)
 	c := check{"disk", checkOK, humanBytes(free) + " free", ""}
 	if free < lowSpace {
 		c = check{"disk", checkWarning, "only " + humanBytes(free) + " free for " + state, "free some space, or give a folder on another disk with --state"}

@@ -129,13 +129,14 @@ func addOutput(cmd *cobra.Command, g *globals, forms ...string) {
 		g.output = *chosen
 		return run(cmd, args)
 	}
-	mustComplete(cmd, "output", forms)
+	completeFlag(cmd, "output", forms)
 }
 
-// mustComplete offers fixed values for a flag in the shell.
-func mustComplete(cmd *cobra.Command, flag string, values []string) {
+// completeFlag offers fixed values for a flag in the shell. A command without this flag is a slip in
+// this package, which every use of the command then tells.
+func completeFlag(cmd *cobra.Command, flag string, values []string) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(fmt.Sprintf("complete --%s: %v", flag, err)) // a flag that does not exist: a slip in this package
+		cmd.RunE = func(*cobra.Command, []string) error { return fmt.Errorf("complete --%s: %w", flag, err) }
 	}
 }
 

@@ -71,7 +71,7 @@ Metrics: ` + strings.Join(metrics, ", ") + `.`,
 	cmd.Flags().StringVar(one["changes"], "change", "", "the change (its SHA) whose evidence to show")
 	cmd.Flags().StringVar(one["incidents"], "incident", "", "the incident (its id, or its key source/id) whose evidence to show")
 	addOutput(cmd, g, "table", "json", "csv")
-	mustComplete(cmd, "metric", metrics)
+	completeFlag(cmd, "metric", metrics)
 	return cmd
 }
 

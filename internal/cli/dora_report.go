@@ -86,7 +86,7 @@ func newReportCommand(g *globals) *cobra.Command {
 	}
 	s.add(cmd)
 	cmd.Flags().StringVar(&interval, "interval", "all", "a series of day, week or month beside the whole: all, day, week, month")
-	mustComplete(cmd, "interval", []string{"all", "day", "week", "month"})
+	completeFlag(cmd, "interval", []string{"all", "day", "week", "month"})
 	addOutput(cmd, g, "table", "json", "csv")
 	return cmd
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ type lock struct{ file *os.File }
 
 var errLocked = errors.New("the state folder is in use")
 
-func takeLock(state string) (*lock, error) {
+func takeLock(ctx context.Context, state string) (*lock, error) {
 	f, err := os.OpenFile(filepath.Join(state, lockFileName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock state folder: %w", err)
@@ -85,7 +86,9 @@ func takeLock(state string) (*lock, error) {
 		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EWOULDBLOCK) {
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
+		if waitErr := wait(ctx, 10*time.Millisecond); waitErr != nil {
+			break
+		}
 	}
 	if err != nil {
 		closeErr := f.Close()

@@ -126,7 +126,7 @@ func (p *platform) steps() []bringup.Step {
 }
 
 // claimState makes the state folder, sees that it can hold the state, and locks it.
-func (p *platform) claimState(context.Context, func(string)) (string, error) {
+func (p *platform) claimState(ctx context.Context, _ func(string)) (string, error) {
 	var err error
 	if p.options.ephemeral {
 		if p.g.state != "" {
@@ -151,7 +151,7 @@ func (p *platform) claimState(context.Context, func(string)) (string, error) {
 			return "", bringup.Faultf(c.Mend, "%s", c.Detail)
 		}
 	}
-	if p.lock, err = takeLock(p.state); errors.Is(err, errLocked) {
+	if p.lock, err = takeLock(ctx, p.state); errors.Is(err, errLocked) {
 		return "", p.alreadyRunning()
 	} else if err != nil {
 		return "", err

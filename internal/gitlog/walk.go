@@ -145,7 +145,7 @@ const recordFields = 6
 func parseLog(in io.Reader, paths bool, yield func(*Commit) error) error {
 	p := parser{in: bufio.NewReaderSize(in, 256<<10)}
 	field, err := p.next()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	for {
@@ -157,7 +157,7 @@ func parseLog(in io.Reader, paths bool, yield func(*Commit) error) error {
 		}
 		p.record(field[1:])
 		for range recordFields - 1 {
-			if field, err = p.next(); err == io.EOF {
+			if field, err = p.next(); errors.Is(err, io.EOF) {
 				return errTruncated
 			} else if err != nil {
 				return err
@@ -171,7 +171,7 @@ func parseLog(in io.Reader, paths bool, yield func(*Commit) error) error {
 				p.path(field)
 			}
 		}
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
 		// The commit is built from the parser's own bytes, but field may point into the reader's:
@@ -179,7 +179,7 @@ func parseLog(in io.Reader, paths bool, yield func(*Commit) error) error {
 		if yieldErr := p.commitTo(yield); yieldErr != nil {
 			return yieldErr
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 	}
@@ -200,9 +200,9 @@ func (p *parser) next() ([]byte, error) {
 	if err == nil {
 		return field[:len(field)-1], nil
 	}
-	if err == bufio.ErrBufferFull {
+	if errors.Is(err, bufio.ErrBufferFull) {
 		p.long = append(p.long[:0], field...)
-		for err == bufio.ErrBufferFull {
+		for errors.Is(err, bufio.ErrBufferFull) {
 			field, err = p.in.ReadSlice(0)
 			p.long = append(p.long, field...)
 		}
@@ -210,10 +210,10 @@ func (p *parser) next() ([]byte, error) {
 			return p.long[:len(p.long)-1], nil
 		}
 	}
-	if err == io.EOF && len(field) > 0 {
+	if errors.Is(err, io.EOF) && len(field) > 0 {
 		return nil, errTruncated
 	}
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("walk history: %w", err)
 	}
 	return nil, io.EOF
