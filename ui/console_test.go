@@ -153,7 +153,7 @@ func TestASwapOfSomeoneSignedOutBecomesAWholeNavigation(t *testing.T) {
 }
 
 func TestOnwardOnlyLeadsToThisHost(t *testing.T) {
-	for _, next := range []string{"https://evil.example/", "//evil.example/x", "/\\evil.example", "javascript:alert(1)", "x"} {
+	for _, next := range []string{"https://evil.example/", "//evil.example/x", "///evil.example/", "/\\evil.example", "javascript:alert(1)", "x"} {
 		w := visit(t, serve(shop(), lead()), "/theme?to=dark&next="+url.QueryEscape(next))
 		if got := w.Header().Get("Location"); got != "/" {
 			t.Errorf("theme leads to %q for next=%q, want /", got, next)
