@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/fawkes-idp/fawkes/internal/app"
+	"github.com/fawkes-idp/fawkes/internal/app/allinone"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 	"github.com/fawkes-idp/fawkes/services/dora/metrics"
 )
@@ -102,7 +102,7 @@ func profiles() string {
 
 func settings() string {
 	var rows [][]string
-	for _, m := range app.Modules() {
+	for _, m := range allinone.Modules() {
 		for _, k := range m.Config {
 			value := "`" + k.Default + "`"
 			switch {
