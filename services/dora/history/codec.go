@@ -132,25 +132,23 @@ func (r *blockReader) raw() string {
 	return s
 }
 
-// count reads a number of entries, each at least one byte long.
-func (r *blockReader) count() int {
+// count reads a number of entries, each at least that many bytes long, so that
+// a damaged number cannot ask for more memory than the block itself deserves.
+func (r *blockReader) count(least int) int {
 	n := r.uint()
-	if n > uint64(len(r.b)) {
+	if n > uint64(len(r.b)/least) {
 		r.fail()
 		return 0
 	}
 	return int(n)
 }
 
-func (r *blockReader) sha() SHA {
-	var s SHA
-	if len(r.b) < len(s) {
+// end says whether the block was read to its end without a fault.
+func (r *blockReader) end() error {
+	if len(r.b) > 0 {
 		r.fail()
-		return s
 	}
-	copy(s[:], r.b)
-	r.b = r.b[len(s):]
-	return s
+	return r.err
 }
 
 func (w *writer) changes(prs []PullRequestRef, changes []Change, long map[SHA]string) {
@@ -179,33 +177,35 @@ func (w *writer) changes(prs []PullRequestRef, changes []Change, long map[SHA]st
 }
 
 func (r *blockReader) changes(hasLong bool) (prs []PullRequestRef, changes []Change, long map[SHA]string) {
-	if n := r.count(); n > 0 {
+	if n := r.count(4); n > 0 {
 		prs = make([]PullRequestRef, n)
 	}
 	for i := range prs {
 		prs[i] = PullRequestRef{Number: r.raw(), CreatedAt: r.time(), FirstReviewAt: r.time(), MergedAt: r.time()}
 	}
-	if n := r.count(); n > 0 {
+	const fixed = len(SHA{}) + 8 // hash and author
+	if n := r.count(fixed + 4); n > 0 {
 		changes = make([]Change, n)
 	}
 	var last Time
 	for i := range changes {
 		c := &changes[i]
-		c.SHA = r.sha()
-		if len(r.b) < 8 {
+		if len(r.b) < fixed {
 			r.fail()
 			return nil, nil, nil
 		}
-		c.Author = AuthorRef(binary.BigEndian.Uint64(r.b))
-		r.b = r.b[8:]
+		copy(c.SHA[:], r.b)
+		c.Author = AuthorRef(binary.BigEndian.Uint64(r.b[len(SHA{}):]))
+		r.b = r.b[fixed:]
 		c.CommittedAt = last + r.time()
 		last = c.CommittedAt
 		c.FirstAt = c.CommittedAt + r.time()
-		c.PR = int32(r.uint()) - 1
-		if len(r.b) == 0 {
+		pr := r.uint()
+		if pr > uint64(len(prs)) || len(r.b) == 0 {
 			r.fail()
 			return nil, nil, nil
 		}
+		c.PR = int32(pr) - 1
 		c.Reason = ReasonCode(r.b[0])
 		r.b = r.b[1:]
 		if hasLong {
@@ -215,10 +215,6 @@ func (r *blockReader) changes(hasLong bool) (prs []PullRequestRef, changes []Cha
 				}
 				long[c.SHA] = t
 			}
-		}
-		if r.err != nil || int(c.PR) >= len(prs) {
-			r.fail()
-			return nil, nil, nil
 		}
 	}
 	return prs, changes, long
@@ -256,7 +252,7 @@ func (r *blockReader) deployment(service, environment string) *Deployment {
 	d.FinishedAt = r.time()
 	d.StartedAt = d.FinishedAt + r.time()
 	d.RestoredAt = r.time()
-	for n := r.count(); n > 0 && r.err == nil; n-- {
+	for n := r.count(2); n > 0 && r.err == nil; n-- {
 		d.Failures = append(d.Failures, Failure{Rule: r.text(), Ref: r.text()})
 	}
 	d.PullRequests, d.Changes, d.LongSHAs = r.changes(f&8 != 0)
@@ -296,7 +292,7 @@ func (r *blockReader) pullRequest(repo string) *PullRequest {
 		*t = r.time()
 	}
 	p.Commits = int(r.uint())
-	for n := r.count(); n > 0 && r.err == nil; n-- {
+	for n := r.count(7); n > 0 && r.err == nil; n-- {
 		d := Delivery{Production: r.uint()&1 != 0}
 		for _, s := range []*string{&d.Service, &d.Environment, &d.Deployment, &d.DeploymentID} {
 			*s = r.text()

@@ -73,8 +73,8 @@ type Deployment struct {
 	Source, ID           string
 	Service, Environment string
 	Repo, SHA, Digest    string
-	Production           bool // the environment is of kind production
-	Kind                 string
+	Production           bool   // the environment is of kind production
+	Kind                 string // "" when nobody said what was deployed
 	Outcome              string // "" while it runs or when unreported
 	StartedAt            Time
 	FinishedAt           Time // 0 while it runs
@@ -82,7 +82,7 @@ type Deployment struct {
 	Title, URL           string
 
 	// Previous is the key of the successful deployment that it replaced (or,
-	// when it failed, would have replaced); PreviousID that one's own id.
+	// when it failed or still runs, would replace); PreviousID that one's own id.
 	Previous, PreviousID string
 	// ResolvedBy says how the source commit became known: "sha" as reported, or
 	// "digest" through the artifact.
@@ -206,8 +206,10 @@ type Lane struct {
 	Deployments          []*Deployment
 }
 
-// Pending are the known commits of a service's repository that no deployment
-// of the lane contains, each with its reason.
+// Pending are the known commits of one month in a service's repository that no
+// deployment of the lane contains, each with its reason, in order of
+// (CommittedAt, SHA). Environment is "" where the service has never been
+// deployed to an environment of kind production.
 type Pending struct {
 	Service, Environment string
 	Production           bool
@@ -221,7 +223,7 @@ type Pending struct {
 type Projection struct {
 	Project      string
 	Lanes        []*Lane        // by (service, environment)
-	Pending      []*Pending     // by (service, environment, repo)
+	Pending      []*Pending     // by (service, environment, repo, month)
 	PullRequests []*PullRequest // by (repo, created, number)
 	Incidents    []*Incident    // by (opened, key)
 }

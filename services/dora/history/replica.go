@@ -3,8 +3,8 @@ package history
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -14,77 +14,86 @@ import (
 // it while the next one is made.
 type Replica struct {
 	project string
-	lanes   map[string]laneBlock
-	pending map[string]*Pending
-	prs     map[string][]*PullRequest
-	inc     map[string][]*Incident
+	blocks  map[string]*block
 	summary Summary
 }
 
-type laneBlock struct {
-	service, environment string
-	rows                 []*Deployment
+// block is one block as it was read; one of its lists is set.
+type block struct {
+	kind                       byte
+	service, environment, repo string
+	month                      string // as in its key, "" for unknown times, which come first
+	deployments                []*Deployment
+	waiting                    *Pending
+	pulls                      []*PullRequest
+	incidents                  []*Incident
 }
 
 // NewReplica makes an empty replica of a project.
 func NewReplica(project string) *Replica {
-	return &Replica{
-		project: project, lanes: map[string]laneBlock{}, pending: map[string]*Pending{},
-		prs: map[string][]*PullRequest{}, inc: map[string][]*Incident{},
-	}
+	return &Replica{project: project, blocks: map[string]*block{}}
 }
 
-// Put takes a new or changed block.
-func (p *Replica) Put(key string, block []byte) error {
-	var err error
-	kind, _, _ := strings.Cut(key, "/")
-	switch kind {
-	case "m":
-		p.summary = Summary{}
-		err = json.Unmarshal(block, &p.summary)
-	case "d":
-		r := newBlockReader(block)
-		b := laneBlock{service: r.text(), environment: r.text()}
-		for n := r.count(); n > 0 && r.err == nil; n-- {
-			b.rows = append(b.rows, r.deployment(b.service, b.environment))
+var errKind = errors.New("history: block of an unknown kind")
+
+// Put takes a new or changed block. After an error the block is as it was.
+func (p *Replica) Put(key string, data []byte) error {
+	if key == "m" {
+		var s Summary
+		if err := json.Unmarshal(data, &s); err != nil {
+			return fmt.Errorf("history: read block %s: %w", key, err)
 		}
-		p.lanes[key], err = b, r.err
-	case "p":
-		r := newBlockReader(block)
-		f := r.uint()
-		v := &Pending{Production: f&1 != 0, Service: r.text(), Environment: r.text(), Repo: r.text()}
-		v.PullRequests, v.Changes, v.LongSHAs = r.changes(f&2 != 0)
-		p.pending[key], err = v, r.err
-	case "r":
-		r := newBlockReader(block)
-		repo := r.text()
-		var rows []*PullRequest
-		for n := r.count(); n > 0 && r.err == nil; n-- {
-			rows = append(rows, r.pullRequest(repo))
-		}
-		p.prs[key], err = rows, r.err
-	case "i":
-		r := newBlockReader(block)
-		var rows []*Incident
-		for n := r.count(); n > 0 && r.err == nil; n-- {
-			rows = append(rows, r.incident())
-		}
-		p.inc[key], err = rows, r.err
-	default:
-		err = fmt.Errorf("history: block of unknown kind")
+		p.summary = s
+		return nil
 	}
+	b, err := readBlock(key, data)
 	if err != nil {
 		return fmt.Errorf("history: read block %s: %w", key, err)
 	}
+	p.blocks[key] = b
 	return nil
+}
+
+func readBlock(key string, data []byte) (*block, error) {
+	b := &block{month: key[strings.LastIndexByte(key, '/')+1:]}
+	if b.month == never.String() && !strings.HasPrefix(key, "d/") {
+		b.month = "" // only deployments without an end come last
+	}
+	kind, _, _ := strings.Cut(key, "/")
+	r := newBlockReader(data)
+	switch kind {
+	case "d":
+		b.service, b.environment = r.text(), r.text()
+		for n := r.count(20); n > 0 && r.err == nil; n-- {
+			b.deployments = append(b.deployments, r.deployment(b.service, b.environment))
+		}
+	case "p":
+		f := r.uint()
+		v := &Pending{Production: f&1 != 0, Service: r.text(), Environment: r.text(), Repo: r.text()}
+		v.PullRequests, v.Changes, v.LongSHAs = r.changes(f&2 != 0)
+		b.service, b.environment, b.repo, b.waiting = v.Service, v.Environment, v.Repo, v
+	case "r":
+		b.repo = r.text()
+		for n := r.count(16); n > 0 && r.err == nil; n-- {
+			b.pulls = append(b.pulls, r.pullRequest(b.repo))
+		}
+	case "i":
+		for n := r.count(14); n > 0 && r.err == nil; n-- {
+			b.incidents = append(b.incidents, r.incident())
+		}
+	default:
+		return nil, errKind
+	}
+	b.kind = kind[0]
+	return b, r.end()
 }
 
 // Delete drops a block.
 func (p *Replica) Delete(key string) {
-	delete(p.lanes, key)
-	delete(p.pending, key)
-	delete(p.prs, key)
-	delete(p.inc, key)
+	delete(p.blocks, key)
+	if key == "m" {
+		p.summary = Summary{}
+	}
 }
 
 // Summary is the project's summary as of the last block.
@@ -92,35 +101,29 @@ func (p *Replica) Summary() Summary { return p.summary }
 
 // Projection assembles the rows of all blocks in their order.
 func (p *Replica) Projection() *Projection {
+	all := make([]*block, 0, len(p.blocks))
+	for _, b := range p.blocks {
+		all = append(all, b)
+	}
+	slices.SortFunc(all, func(a, b *block) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.service, b.service), cmp.Compare(a.environment, b.environment),
+			cmp.Compare(a.repo, b.repo), cmp.Compare(a.month, b.month))
+	})
 	out := &Projection{Project: p.project}
-	lanes := map[laneKey]*Lane{}
-	// Within a lane the months are in the order of their names, "open" last.
-	for _, key := range slices.Sorted(maps.Keys(p.lanes)) {
-		b := p.lanes[key]
-		k := laneKey{b.service, b.environment}
-		ln := lanes[k]
-		if ln == nil {
-			ln = &Lane{Service: b.service, Environment: b.environment}
-			lanes[k] = ln
-			out.Lanes = append(out.Lanes, ln)
+	var last *Lane
+	for _, b := range all {
+		switch {
+		case len(b.deployments) > 0:
+			if last == nil || last.Service != b.service || last.Environment != b.environment {
+				last = &Lane{Service: b.service, Environment: b.environment, Production: b.deployments[0].Production}
+				out.Lanes = append(out.Lanes, last)
+			}
+			last.Deployments = append(last.Deployments, b.deployments...)
+		case b.waiting != nil:
+			out.Pending = append(out.Pending, b.waiting)
 		}
-		ln.Deployments = append(ln.Deployments, b.rows...)
-		ln.Production = ln.Deployments[0].Production
+		out.PullRequests = append(out.PullRequests, b.pulls...)
+		out.Incidents = append(out.Incidents, b.incidents...)
 	}
-	slices.SortFunc(out.Lanes, func(a, b *Lane) int {
-		return compareLanes(laneKey{a.Service, a.Environment}, laneKey{b.Service, b.Environment})
-	})
-	for _, key := range slices.Sorted(maps.Keys(p.pending)) {
-		out.Pending = append(out.Pending, p.pending[key])
-	}
-	for _, key := range slices.Sorted(maps.Keys(p.prs)) {
-		out.PullRequests = append(out.PullRequests, p.prs[key]...)
-	}
-	for _, key := range slices.Sorted(maps.Keys(p.inc)) {
-		out.Incidents = append(out.Incidents, p.inc[key]...)
-	}
-	slices.SortStableFunc(out.PullRequests, func(a, b *PullRequest) int {
-		return cmp.Or(cmp.Compare(a.Repo, b.Repo), cmp.Compare(a.CreatedAt, b.CreatedAt), compareNumbers(a.Number, b.Number))
-	})
 	return out
 }
