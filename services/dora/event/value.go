@@ -46,8 +46,13 @@ func (t Time) append(out []byte) []byte {
 	return append(t.Std().AppendFormat(append(out, '"'), time.RFC3339Nano), '"')
 }
 
-// UnmarshalJSON reads RFC 3339 and refuses times before 1970 or after 2200.
+// UnmarshalJSON reads RFC 3339 and refuses times before 1970 or after 2200; null
+// is 0, as MarshalJSON writes it.
 func (t *Time) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*t = 0
+		return nil
+	}
 	if len(b) < 2 || b[0] != '"' {
 		return fmt.Errorf("want a time such as \"2026-01-31T09:30:00Z\", got %s", clip(b))
 	}
