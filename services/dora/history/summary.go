@@ -15,8 +15,8 @@ type Summary struct {
 	Repositories []RepositorySummary `json:"repositories"`
 	Services     []ServiceSummary    `json:"services"`
 	Entities     map[event.Type]int  `json:"entities"` // distinct ones, by type
-	FirstAt      Time                `json:"first_at"`
-	LastAt       Time                `json:"last_at"`
+	FirstAt      Time                `json:"first_at,omitzero"`
+	LastAt       Time                `json:"last_at,omitzero"`
 }
 
 // RepositorySummary describes one repository.
