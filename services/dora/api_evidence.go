@@ -3,8 +3,8 @@ package dora
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -134,8 +134,13 @@ func (s *Service) registerEvidence(api huma.API) {
 		})
 }
 
-// mostEvidence bounds the changes that come with a deployment.
-const mostEvidence = 1000
+// Bounds of what comes with one deployment or incident, and of the places where
+// one change arrived.
+const (
+	mostEvidence = 1000 // changes
+	mostEvents   = 100  // reports of one origin, the newest
+	mostPlaces   = 100
+)
 
 func (s *Service) deploymentEvidence(ctx context.Context, a answer, p metrics.Profile, project, key string) (deploymentEvidence, error) {
 	d, ok := metrics.DeploymentByKey(a.View, p, key)
@@ -179,86 +184,6 @@ func find(a answer, p metrics.Profile, key *string) *metrics.Deployment {
 	return nil
 }
 
-// deploymentNotes says in words which rules made a deployment what it is.
-func deploymentNotes(a answer, d metrics.Deployment) []noteBody {
-	var out []noteBody
-	note := func(rule, format string, args ...any) {
-		out = append(out, noteBody{rule, fmt.Sprintf(format, args...)})
-	}
-	previous := ""
-	if d.PreviousID != nil {
-		previous = *d.PreviousID
-	}
-	if d.Kind != nil {
-		switch *d.Kind {
-		case history.KindFirst:
-			note("kind", "Nothing was deployed to %s of %s before it.", d.Environment, d.Service)
-		case history.KindForward:
-			note("kind", "It replaced %s with another source commit, which is not an earlier one.", previous)
-		case history.KindRedeploy:
-			note("kind", "It brought the source commit of %s again, and so no new change.", previous)
-		case history.KindRollback:
-			note("kind", "Its source commit is an earlier one than that of %s, which it replaced.", previous)
-		}
-	}
-	if d.ResolvedBy != nil {
-		switch *d.ResolvedBy {
-		case "digest":
-			note("source_commit", "The commit is the one that the image %s was made from.", *d.Digest)
-		case "sha":
-			note("source_commit", "The commit is the one that the source of the report named.")
-		}
-	}
-	if d.Reason != nil {
-		switch *d.Reason {
-		case history.ReasonBaseline:
-			note("first_deployment", "As the first deployment it marks the beginning: its %d commits have no lead time. The project's setting first_deployment: attribute would give them one.", d.Changes)
-		case history.ReasonSHAUnknown:
-			note("attribution", "Neither its commit nor where its image came from has been reported, so no change can be attributed to it.")
-		case history.ReasonCommitsMissing:
-			note("attribution", "Its commit has not been reported yet. When it is, the changes will be attributed.")
-		}
-	} else if outcome := d.Outcome; outcome != nil && *outcome == event.OutcomeSuccess {
-		note("attribution", "%d changes are ancestors of its commit and of no commit deployed to %s before.", d.Changes, d.Environment)
-	}
-	for _, f := range d.Failures {
-		switch f.Rule {
-		case history.FailedOutcome:
-			note(f.Rule, "It counts as failed because its source reported failure.")
-		case history.FailedRolledBack:
-			note(f.Rule, "It counts as failed because %s rolled it back.", *f.Ref)
-		case history.FailedIncident:
-			note(f.Rule, "It counts as failed because the incident %s is linked to it.", *f.Ref)
-		default:
-			note(f.Rule, "It counts as failed under the rule %s.", f.Rule)
-		}
-	}
-	if d.Failed && d.RestoredAt == nil {
-		note("recovery", "Service has not been restored as far as is known: the failure is open.")
-	}
-	if d.RestoredBy != nil {
-		ref := ""
-		if d.RestoredRef != nil {
-			ref = *d.RestoredRef
-		}
-		switch *d.RestoredBy {
-		case history.RestoredDeployment:
-			note("recovery", "Service was restored by the next good deployment, %s.", ref)
-		case history.RestoredRollback:
-			note("recovery", "Service was restored by the rollback %s.", ref)
-		case history.RestoredIncident:
-			note("recovery", "Service was restored when the incident %s was resolved.", ref)
-		}
-	}
-	if d.Unplanned {
-		note("rework", "Its source reported it as unplanned, so it counts as rework.")
-	}
-	if out == nil {
-		out = []noteBody{}
-	}
-	return out
-}
-
 func (s *Service) incidentEvidence(ctx context.Context, a answer, p metrics.Profile, project, key string) (incidentEvidence, error) {
 	rows, err := metrics.Incidents(a.View, metrics.Query{}, p, metrics.List{})
 	if err != nil {
@@ -275,96 +200,26 @@ func (s *Service) incidentEvidence(ctx context.Context, a answer, p metrics.Prof
 	return incidentEvidence{}, notFoundf("there is no incident %q in the project %q", key, project)
 }
 
-func incidentNote(a answer, i metrics.Incident) noteBody {
-	n := noteBody{Rule: i.LinkedBy}
-	switch i.LinkedBy {
-	case history.LinkExplicit:
-		n.Detail = "The incident itself names the deployment."
-	case history.LinkArtifact:
-		n.Detail = "The incident names the version that the deployment brought."
-	case history.LinkTime:
-		n.Detail = fmt.Sprintf("It is the latest successful deployment of the same service within %s before the incident.", a.View.Spec().Window())
-	case metrics.RuleLatestDeployment:
-		n.Detail = "It is the project's latest successful production deployment that finished before the incident was opened."
-	default:
-		reason := "no_deployment"
-		if i.Reason != nil {
-			reason = *i.Reason
-		}
-		n.Detail = map[string]string{
-			history.ReasonNotSeen:       "The deployment or version that it names has not been reported; nothing else is blamed in its place.",
-			history.ReasonOutsideWindow: fmt.Sprintf("The service's last deployment lies more than %s before it.", a.View.Spec().Window()),
-			history.ReasonNoService:     "It names no service, and the project has more than one.",
-			history.ReasonNoDeployment:  "The service had no successful deployment before it.",
-		}[reason]
-		n.Detail = cmp.Or(n.Detail, reason)
-	}
-	return n
-}
-
-func (s *Service) changeEvidence(a answer, p metrics.Profile, sha string) (changeEvidence, error) {
-	b := changeEvidence{Changes: []metrics.Change{}, Deployments: []metrics.Deployment{}, Notes: []noteBody{}}
-	for _, env := range environments(a) {
-		rows, err := metrics.Changes(a.View, metrics.Query{Environment: env}, p, metrics.List{})
-		if err != nil {
-			return b, queryProblem(err)
-		}
-		for c := range rows {
-			if !strings.HasPrefix(c.SHA, sha) || len(b.Changes) == 100 {
-				continue
-			}
-			b.Changes = append(b.Changes, c)
-			if d := find(a, p, c.Deployment); d != nil {
-				b.Deployments = append(b.Deployments, *d)
-				b.Notes = append(b.Notes, noteBody{p.LeadRule, fmt.Sprintf("%s is the first successful deployment to %s of %s that contains it.", d.ID, d.Environment, d.Service)})
-			} else if c.Reason != nil {
-				b.Notes = append(b.Notes, noteBody{*c.Reason, "No deployment holds it."})
-			}
-		}
-	}
-	if len(b.Changes) == 0 {
-		return b, notFoundf("there is no change %q", sha)
-	}
-	return b, nil
-}
-
-// environments lists those that have lanes; "" first, for all of production.
-func environments(a answer) []string {
-	out := []string{""}
-	seen := map[string]bool{}
-	for _, ln := range a.History.Lanes {
-		if !ln.Production && !seen[ln.Environment] {
-			seen[ln.Environment] = true
-			out = append(out, ln.Environment)
-		}
-	}
-	return out
-}
-
 // eventsAbout finds the entries of the log about one deployment or incident.
 func (s *Service) eventsAbout(ctx context.Context, project string, t event.Type, source, id string) ([]eventBody, error) {
 	out := []eventBody{}
-	origins, err := s.store.Origins(ctx)
+	own, err := s.ownersNow(ctx)
 	if err != nil {
 		return out, err
 	}
-	declared, err := s.store.Projects(ctx)
-	if err != nil {
-		return out, err
-	}
-	of := assign(origins, declared)
 	var ids []int64
-	for _, o := range origins {
-		if o.Type == t && o.Source == source && of[o.ID] == project {
+	for _, o := range own.origins {
+		if o.Type == t && o.Source == source && own.of[o.ID] == project {
 			ids = append(ids, o.ID)
 		}
 	}
-	err = s.store.EventsOf(ctx, ids, 1<<63-1, func(e Entry) error {
+	err = s.store.EventsAbout(ctx, ids, entityNamed(id), mostEvents, func(e Entry) error {
 		body, err := event.Unpack(t, e.Body)
 		if err == nil && body.Entity() == id {
 			out = append(out, eventBody{Seq: e.Seq, Type: t, Source: source, At: stamp(e.At), ReceivedAt: stamp(e.ReceivedAt)})
 		}
 		return err
 	})
+	slices.SortFunc(out, func(a, b eventBody) int { return cmp.Compare(a.Seq, b.Seq) })
 	return out, err
 }

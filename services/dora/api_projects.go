@@ -56,33 +56,7 @@ func (s *Service) registerProjects(api huma.API) {
 	huma.Register(api, operation("list-projects", http.MethodGet, "/projects", "projects", auth.ScopeDoraRead,
 		"Projects", "Declared ones and those that events speak of."),
 		func(ctx context.Context, in *PageInput) (*listOutput[projectBody], error) {
-			names, err := s.projectNames(ctx)
-			if err != nil {
-				return nil, err
-			}
-			offset, err := in.offset()
-			if err != nil {
-				return nil, err
-			}
-			out := &listOutput[projectBody]{Body: listBody[projectBody]{Items: []projectBody{}}}
-			for i, name := range names {
-				if i < offset {
-					continue
-				}
-				if len(out.Body.Items) == in.Limit {
-					out.Body.NextCursor = cursorAt(i)
-					break
-				}
-				b, err := s.describe(ctx, name)
-				if errors.Is(err, ErrNotFound) {
-					continue // withdrawn meanwhile
-				}
-				if err != nil {
-					return nil, err
-				}
-				out.Body.Items = append(out.Body.Items, b)
-			}
-			return out, nil
+			return s.listProjects(ctx, *in)
 		})
 	type Named struct {
 		Project string `path:"project" doc:"Name of the project"`
@@ -119,7 +93,7 @@ func (s *Service) registerProjects(api huma.API) {
 			return nil, unknownProject(in.Project)
 		}
 		if err == nil {
-			s.projector.declare(in.Project)
+			s.announce(ctx)
 		}
 		return nil, err
 	})
@@ -142,22 +116,11 @@ func (s *Service) declare(ctx context.Context, name string, spec project.Spec) (
 		}
 		return nil, err
 	}
-	d, err := s.store.PutProject(ctx, spec)
+	d, err := s.store.PutProject(ctx, spec, event.Micros(s.clock.Now()))
 	if err != nil {
 		return nil, err
 	}
-	s.projector.declare(name)
-	bounded, cancel := context.WithTimeout(ctx, freshWithin)
-	defer cancel()
-	if err := s.projector.waitFor(bounded, func() (bool, error) {
-		h, err := s.store.Head(ctx, name)
-		if errors.Is(err, ErrNotFound) {
-			return false, nil
-		}
-		return h.SpecVersion >= d.Version, err
-	}); err != nil {
-		return nil, err
-	}
+	s.announce(ctx)
 	b, err := s.describe(ctx, name)
 	if errors.Is(err, ErrNotFound) { // declared, and its history not derived within the bound
 		b, err = bare(d), nil
@@ -165,8 +128,20 @@ func (s *Service) declare(ctx context.Context, name string, spec project.Spec) (
 	return &projectOutput{b}, err
 }
 
-// projectNames lists the projects that the caller may see.
-func (s *Service) projectNames(ctx context.Context) ([]string, error) {
+// announce tells the projector of a changed declaration, and waits, within a
+// bound, until it holds. Questions wait for it too.
+func (s *Service) announce(ctx context.Context) {
+	bounded, cancel := context.WithTimeout(ctx, freshWithin)
+	defer cancel()
+	s.projector.wait(bounded, progress{declared: s.projector.declare()})
+}
+
+// listProjects lists the projects that the caller may see.
+func (s *Service) listProjects(ctx context.Context, in PageInput) (*listOutput[projectBody], error) {
+	offset, err := in.offset()
+	if err != nil {
+		return nil, err
+	}
 	if _, err := s.reader.catchUp(ctx); err != nil {
 		return nil, err
 	}
@@ -174,13 +149,35 @@ func (s *Service) projectNames(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, h := range heads {
-		if touch(ctx, h.Project) == nil {
-			names = append(names, h.Project)
-		}
+	all, err := s.store.Projects(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return names, nil
+	declared := map[string]Declared{}
+	for _, d := range all {
+		declared[d.Spec.Project] = d
+	}
+	heads = slices.DeleteFunc(heads, func(h Head) bool { return touch(ctx, h.Project) != nil })
+	out := &listOutput[projectBody]{Body: listBody[projectBody]{Items: []projectBody{}}}
+	for i := offset; i < len(heads); i++ {
+		if len(out.Body.Items) == in.Limit {
+			out.Body.NextCursor = cursorAt(i)
+			break
+		}
+		d, ok := declared[heads[i].Project]
+		if !ok {
+			d = undeclared(heads[i].Project)
+		}
+		a, err := s.reader.at(ctx, heads[i], d)
+		if errors.Is(err, ErrNotFound) {
+			continue // withdrawn meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Items = append(out.Body.Items, described(a))
+	}
+	return out, nil
 }
 
 func bare(d Declared) projectBody {
@@ -200,19 +197,23 @@ func bare(d Declared) projectBody {
 }
 
 func (s *Service) describe(ctx context.Context, name string) (projectBody, error) {
-	d, err := s.store.Project(ctx, name)
-	if errors.Is(err, ErrNotFound) {
-		d, err = Declared{Spec: project.Spec{Project: name}}, nil
-	}
-	if err != nil {
-		return projectBody{}, err
-	}
 	a, err := s.reader.project(ctx, name)
 	if err != nil {
 		return projectBody{}, err
 	}
+	return described(a), nil
+}
+
+// described joins what was declared about a project with what was seen of it.
+func described(a answer) projectBody {
+	d := a.Declared
 	b := bare(d)
-	b.Repositories, b.Entities = a.Summary.Repositories, a.Summary.Entities
+	if a.Summary.Repositories != nil {
+		b.Repositories = a.Summary.Repositories
+	}
+	if a.Summary.Entities != nil {
+		b.Entities = a.Summary.Entities
+	}
 	b.FirstEventAt, b.LastEventAt = stamp(a.Summary.FirstAt), stamp(a.Summary.LastAt)
 	for _, v := range a.Summary.Services {
 		sb := serviceBody{Name: v.Name, Team: v.Team, Repositories: v.Repositories, Environments: v.Environments, Paths: []string{}}
@@ -230,28 +231,14 @@ func (s *Service) describe(ctx context.Context, name string) (projectBody, error
 			}
 		}
 	}
-	var first, last history.Time
-	for _, ln := range a.History.Lanes {
-		if !ln.Production {
-			continue
-		}
-		for _, dep := range ln.Deployments {
-			if t := dep.FinishedAt; t != 0 {
-				if first == 0 || t < first {
-					first = t
-				}
-				last = max(last, t)
-			}
-		}
-	}
-	b.FirstDeployedAt, b.LastDeploymentAt = stamp(first), stamp(last)
+	b.FirstDeployedAt, b.LastDeploymentAt = stamp(a.FirstDeployed), stamp(a.LastDeployed)
 	if d.Version == 0 {
 		for _, v := range b.Services {
 			b.Spec.Services = append(b.Spec.Services, project.Service{Name: v.Name, Repo: v.Repo})
 		}
 		b.Spec.Environments = b.Environments
 	}
-	return b, nil
+	return b
 }
 
 func stamp(t event.Time) *time.Time {

@@ -1,26 +1,17 @@
 package dora
 
 import (
-	"context"
-	"crypto/rand"
-	"crypto/subtle"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
-	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 	"github.com/fawkes-idp/fawkes/services/dora/devlake"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/history"
-	"github.com/fawkes-idp/fawkes/services/dora/project"
 )
 
 // devlakeError is an answer in DevLake's own form.
@@ -56,6 +47,7 @@ func (s *Service) handleDevLake(w http.ResponseWriter, r *http.Request) {
 			own.status, own.answer = devlake.Failure(err)
 		}
 		s.count.deliveries.WithLabelValues(sourceDevLake, map[bool]string{true: "quarantined", false: "refused"}[fault != nil]).Inc()
+		retryLater(w, own.status)
 		s.json(w, r, own.status, own.answer)
 		return
 	}
@@ -86,22 +78,19 @@ func (s *Service) takeDevLake(r *http.Request) (any, error) {
 	if !t.Allows(r.Method) {
 		return nil, refuse(http.StatusMethodNotAllowed, r.Method+" is not allowed here")
 	}
-	src, err := s.connection(r, t)
+	src, caller, err := s.connection(r, t)
 	if err != nil {
 		return nil, err
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, err
+		return nil, unreadable(err)
 	}
 	switch t.Operation {
 	case devlake.OpConnections:
-		return s.connections(r, body)
+		return s.connections(r, caller, body)
 	case devlake.OpConnection:
-		if r.Method != http.MethodGet {
-			return nil, refuse(http.StatusMethodNotAllowed, "use `fawkes dora source` to change a connection")
-		}
-		return connectionAnswer(src), nil
+		return s.oneConnection(r, src)
 	}
 	now := event.Micros(s.clock.Now())
 	var events []event.Event
@@ -137,124 +126,4 @@ func (s *Service) resolved(r *http.Request, src Source, key string) bool {
 	}
 	want := history.Key(devlake.Source(src.Name), key)
 	return slices.ContainsFunc(a.History.Incidents, func(i *history.Incident) bool { return i.Key() == want && i.ResolvedAt != 0 })
-}
-
-// connection finds the connection that a path names, and checks that the caller
-// may use it: with the connection's own key, or with a token that may write.
-func (s *Service) connection(r *http.Request, t devlake.Target) (Source, error) {
-	key, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !found || key == "" {
-		if r.Header.Get("Authorization") == "" {
-			return Source{}, refuse(http.StatusUnauthorized, devlake.MessageNoToken)
-		}
-		return Source{}, refuse(http.StatusUnauthorized, devlake.MessageBadToken)
-	}
-	all, err := s.store.Sources(r.Context())
-	if err != nil {
-		return Source{}, err
-	}
-	var named, owner *Source
-	for i, src := range all {
-		if src.Kind != sourceDevLake {
-			continue
-		}
-		if subtle.ConstantTimeCompare([]byte(src.Secret), []byte(key)) == 1 {
-			owner = &all[i]
-		}
-		if t.ByName && src.Name == t.Connection || !t.ByName && t.Connection != "" && strconv.FormatInt(src.ID, 10) == t.Connection ||
-			t.Project != "" && src.Project == t.Project && named == nil {
-			named = &all[i]
-		}
-	}
-	scope := auth.ScopeDoraWrite
-	if t.Operation == devlake.OpConnections || t.Operation == devlake.OpConnection {
-		scope = auth.ScopeDoraAdmin
-	}
-	if owner == nil {
-		p, err := s.auth.Authenticate(r)
-		switch {
-		case err != nil && problem.From(err).Status == http.StatusUnauthorized:
-			return Source{}, refuse(http.StatusForbidden, devlake.MessageUnknownKey)
-		case err != nil:
-			return Source{}, err
-		case !p.Can(scope) || t.Project != "" && !p.CanTouch(t.Project) || named != nil && !p.CanTouch(named.Project):
-			return Source{}, refuse(http.StatusForbidden, devlake.MessageOtherPath)
-		}
-	}
-	switch {
-	case t.Operation == devlake.OpConnections:
-		if owner != nil {
-			return Source{}, refuse(http.StatusForbidden, devlake.MessageOtherPath)
-		}
-		return Source{}, nil
-	case owner != nil && (named == nil || named.ID != owner.ID):
-		return Source{}, refuse(http.StatusForbidden, devlake.MessageOtherPath)
-	case named != nil:
-		return *named, nil
-	case t.Project != "":
-		if !project.ValidName(t.Project) {
-			return Source{}, refuse(http.StatusBadRequest, fmt.Sprintf("%q cannot name a project (400)", t.Project))
-		}
-		// DevLake makes the connection of a project when it is first used.
-		return Source{Name: t.Project, Project: t.Project}, nil
-	}
-	return Source{}, refuse(http.StatusNotFound, devlake.MessageNoConnection)
-}
-
-// connections lists the connections or makes one.
-func (s *Service) connections(r *http.Request, body []byte) (any, error) {
-	if r.Method == http.MethodGet {
-		all, err := s.store.Sources(r.Context())
-		if err != nil {
-			return nil, err
-		}
-		out := []devlake.Connection{}
-		for _, src := range all {
-			if src.Kind == sourceDevLake {
-				out = append(out, connectionAnswer(src))
-			}
-		}
-		return out, nil
-	}
-	name, err := devlake.ConnectionName(body)
-	if err != nil {
-		return nil, err
-	}
-	by := ""
-	if p, err := s.auth.Authenticate(r); err == nil {
-		by = p.Subject
-	}
-	src, err := s.addSource(r.Context(), Source{Kind: sourceDevLake, Name: name, Project: projectOf(name), CreatedBy: by})
-	if errors.Is(err, ErrExists) {
-		return nil, refuse(http.StatusBadRequest, fmt.Sprintf(devlake.MessageNameTaken, name))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return devlake.NewConnection(uint64(src.ID), src.Name, src.CreatedAt.Std(), src.CreatedAt.Std()).WithKey(uint64(src.ID), src.Secret), nil
-}
-
-// projectOf is the project that a connection feeds when nobody says otherwise:
-// the one of its name.
-func projectOf(name string) string {
-	if project.ValidName(name) {
-		return name
-	}
-	return nameFor(name)
-}
-
-func connectionAnswer(src Source) devlake.Connection {
-	at := src.CreatedAt.Std()
-	return devlake.NewConnection(uint64(src.ID), src.Name, at, at).WithKey(uint64(src.ID), "")
-}
-
-// addSource stores a webhook source with a fresh secret of 256 random bits.
-func (s *Service) addSource(ctx context.Context, src Source) (Source, error) {
-	raw := make([]byte, 32)
-	if _, err := rand.Read(raw); err != nil {
-		return Source{}, fmt.Errorf("draw a secret: %w", err)
-	}
-	src.Secret = base64.RawURLEncoding.EncodeToString(raw)
-	src.CreatedAt = event.Micros(s.clock.Now().Truncate(time.Microsecond))
-	return s.store.AddSource(ctx, src)
 }

@@ -22,14 +22,14 @@ const (
 func (s *Service) handleGitHub(w http.ResponseWriter, r *http.Request) {
 	httpapi.Allow(r, httpapi.Limits{Body: github.MaxBody, Timeout: 30 * time.Second})
 	if err := s.takeGitHub(w, r); err != nil {
-		problem.Write(w, r, err)
+		s.fail(w, r, err)
 	}
 }
 
 func (s *Service) takeGitHub(w http.ResponseWriter, r *http.Request) error {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
-		return err
+		return unreadable(err)
 	}
 	src, err := s.signedBy(r, raw)
 	if err != nil {
@@ -48,8 +48,13 @@ func (s *Service) takeGitHub(w http.ResponseWriter, r *http.Request) error {
 		return fieldProblem(err)
 	}
 	for i := range res.Events {
-		if res.Events[i].Project == "" {
-			res.Events[i].Project = src.Project
+		e := &res.Events[i]
+		if e.Project == "" {
+			e.Project = src.Project
+		}
+		if e.Delivery != "" && src.Project != "" {
+			// GitHub's id names the event, which may reach two projects, by a webhook each.
+			e.Delivery += " for " + src.Project
 		}
 	}
 	if _, err := s.Take(r.Context(), res.Events); err != nil {

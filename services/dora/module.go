@@ -2,27 +2,17 @@ package dora
 
 import (
 	"context"
-	"embed"
-	"fmt"
 	"io/fs"
 	"strings"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/config"
 	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
 	"github.com/fawkes-idp/fawkes/internal/kit/module"
+	"github.com/fawkes-idp/fawkes/services/dora/migrations"
 )
 
-//go:embed migrations
-var migrations embed.FS
-
 // Migrations has the folders sqlite/ and postgres/.
-func Migrations() fs.FS {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		panic(err) // the folder is embedded above
-	}
-	return sub
-}
+func Migrations() fs.FS { return migrations.FS }
 
 // Module is the service as the program sees it.
 func Module() module.Module {
@@ -75,12 +65,13 @@ func words(s string) []string {
 	return out
 }
 
-// ready tells how far the projection is behind the log, and fails when it has
-// not begun to follow it.
+// ready checks what the service stands on: that the log can be read, and that
+// the projection follows it. A projection that is merely behind is no reason to
+// send callers away: answers say by how much.
 func (s *Service) ready(ctx context.Context) []module.Check {
-	head, err := s.store.LogHead(ctx)
-	if err == nil && head > 0 && s.projector.position() == 0 {
-		err = fmt.Errorf("the projection has not begun to follow the log")
+	_, err := s.store.LogHead(ctx)
+	return []module.Check{
+		{Name: "event log", Err: err},
+		{Name: "projection", Err: s.projector.fault()},
 	}
-	return []module.Check{{Name: "event log", Err: err}}
 }

@@ -64,7 +64,7 @@ func take(t *testing.T, s *server, project string, events []event.Event) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !s.svc.projector.wait(ctx, seq) {
+	if !s.svc.projector.wait(ctx, progress{seq: seq}) {
 		t.Fatal("the projection did not follow the log")
 	}
 }
@@ -80,11 +80,11 @@ func TestStoredProjectionsDoNotDependOnTheOrderOfArrival(t *testing.T) {
 			for _, name := range []string{straight, mixed} {
 				spec := historytest.Spec()
 				spec.Project = name
-				if _, err := s.store.PutProject(context.Background(), spec); err != nil {
+				if _, err := s.store.PutProject(context.Background(), spec, 1); err != nil {
 					t.Fatal(err)
 				}
 			}
-			s.svc.projector.declare(straight)
+			s.svc.projector.declare()
 			take(t, s, straight, events)
 			for _, group := range historytest.Groups(seed, historytest.Scramble(seed, events)) {
 				take(t, s, mixed, group)

@@ -1,20 +1,17 @@
 package dora
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/clock"
-	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/history"
-	"github.com/fawkes-idp/fawkes/services/dora/project"
 )
 
 // blockFormat counts changes to what blocks mean. A projection of another
@@ -30,23 +27,37 @@ type projector struct {
 	log   *slog.Logger
 	salt  []byte
 
-	wake    chan struct{}
-	rebuild chan string
+	wake   chan struct{}
+	asked  atomic.Int64           // changes of declarations that were announced
+	owners atomic.Pointer[owners] // who owns which origin, for readers
 
 	// The rest belongs to the goroutine that runs.
 	projects map[string]*live
 	origins  map[int64]Origin
 	assigned map[int64]string
+	prints   map[string]int64 // fingerprint of each project's origins
 	specs    map[string]Declared
+	anew     bool  // derive everything from the log, whatever is stored
 	seq      int64 // applied up to here
 	settled  int64 // derived and stored up to here
+	heard    int64 // announcements taken in
 	doubt    bool  // a step failed: what is stored may not be what is declared
 	cost     time.Duration
 	lastDone time.Time
 
 	mu      sync.Mutex
-	done    int64 // what waiters may see of settled
+	done    progress // what waiters may see of settled and heard
+	err     error    // why the projection does not follow the log now
+	ended   bool     // nobody follows the log any more
 	changed chan struct{}
+}
+
+// progress is how far the projection has come: the last event and the last
+// announced declaration that it holds.
+type progress struct{ seq, declared int64 }
+
+func (p progress) reached(want progress) bool {
+	return p.seq >= want.seq && p.declared >= want.declared
 }
 
 // live is a project whose ledger is in memory.
@@ -63,17 +74,21 @@ const (
 	// keep coming: after a settling that took t, the next waits for (1/share-1)*t.
 	settleShare = 0.2
 	pollEvery   = 500 * time.Millisecond
+	// A step that failed is tried again after a pause between these.
+	firstPause, mostPause = 50 * time.Millisecond, 5 * time.Second
 )
+
+var errNotFollowing = errors.New("the projection does not follow the log yet")
 
 func newProjector(store Store, c clock.Clock, log *slog.Logger) *projector {
 	return &projector{
-		store: store, clock: c, log: log,
-		wake: make(chan struct{}, 1), rebuild: make(chan string, 64), changed: make(chan struct{}),
+		store: store, clock: c, log: log, err: errNotFollowing,
+		wake: make(chan struct{}, 1), changed: make(chan struct{}),
 		projects: map[string]*live{}, origins: map[int64]Origin{}, assigned: map[int64]string{}, specs: map[string]Declared{},
 	}
 }
 
-// notify tells the projector that the log grew.
+// notify tells the projector that there is something new.
 func (p *projector) notify() {
 	select {
 	case p.wake <- struct{}{}:
@@ -81,15 +96,26 @@ func (p *projector) notify() {
 	}
 }
 
-// wait returns when everything up to seq is in the projection, or when ctx
-// ends; it says which.
-func (p *projector) wait(ctx context.Context, seq int64) bool {
+// declare announces that declarations changed. The projection holds the change
+// once progress.declared has reached the number it returns.
+func (p *projector) declare() int64 {
+	n := p.asked.Add(1)
+	p.notify()
+	return n
+}
+
+// wait returns when the projection has come as far as wanted, when ctx ends or
+// when nobody follows the log any more; it says whether it has come so far.
+func (p *projector) wait(ctx context.Context, want progress) bool {
 	for {
 		p.mu.Lock()
-		done, changed := p.done, p.changed
+		done, ended, changed := p.done, p.ended, p.changed
 		p.mu.Unlock()
-		if done >= seq {
+		if done.reached(want) {
 			return true
+		}
+		if ended {
+			return false
 		}
 		p.notify()
 		select {
@@ -100,36 +126,60 @@ func (p *projector) wait(ctx context.Context, seq int64) bool {
 	}
 }
 
-// position is the number of the last event that the projection holds.
-func (p *projector) position() int64 {
+// position is how far the projection has come.
+func (p *projector) position() progress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.done
 }
 
+// fault is why the projection does not follow the log now; nil when it does.
+func (p *projector) fault() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// note changes what others see of the projector, and wakes those who wait.
+func (p *projector) note(change func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change()
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
 // run follows the log until ctx ends. A fault of the database is logged and
 // tried again; nothing is skipped.
 func (p *projector) run(ctx context.Context) error {
-	if err := p.start(ctx); err != nil {
+	p.note(func() { p.ended, p.err = false, errNotFollowing })
+	defer p.note(func() { p.ended, p.err = true, errNotFollowing })
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	started, pause := false, firstPause
+	for {
+		more, err := false, error(nil)
+		if started {
+			more, err = p.step(ctx)
+		} else if err = p.start(ctx); err == nil {
+			started, more = true, true
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		return err
-	}
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	for {
-		more, err := p.step(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			p.log.ErrorContext(ctx, "projection is behind and will be tried again", "error", err)
-			// What was applied may be half of a batch: forget it and go back to what
-			// is stored.
-			p.forget()
-			p.doubt = true
-		case more:
+		if err != nil {
+			p.fail(ctx, err)
+			if !sleep(ctx, pause/2+rand.N(pause/2)) {
+				return nil
+			}
+			pause = min(2*pause, mostPause)
+			continue
+		}
+		pause = firstPause
+		if p.fault() != nil {
+			p.note(func() { p.err = nil })
+		}
+		if more {
 			continue
 		}
 		select {
@@ -141,26 +191,52 @@ func (p *projector) run(ctx context.Context) error {
 	}
 }
 
+// fail forgets what may be half of a batch, so that the next step begins from
+// what is stored.
+func (p *projector) fail(ctx context.Context, err error) {
+	p.log.ErrorContext(ctx, "the projection is behind; it is tried again", "error", err)
+	p.forget()
+	p.doubt = true
+	p.note(func() { p.err = errors.New("the projection could not follow the log; it is tried again") })
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// start finds out where the projection stands.
 func (p *projector) start(ctx context.Context) error {
 	var err error
 	if p.salt, err = p.store.Salt(ctx); err != nil {
-		return err
-	}
-	if err := p.store.DropUnfinished(ctx); err != nil {
 		return err
 	}
 	if p.settled, err = p.store.Checkpoint(ctx); err != nil {
 		return err
 	}
 	p.forget()
-	if err := p.readOrigins(ctx); err != nil {
-		return err
-	}
-	if err := p.reassign(ctx, true); err != nil {
+	if err := p.recheck(ctx); err != nil {
 		return err
 	}
 	p.publish()
 	return nil
+}
+
+// recheck compares what is stored with what should be.
+func (p *projector) recheck(ctx context.Context) error {
+	if err := p.store.DropUnfinished(ctx); err != nil {
+		return err
+	}
+	if err := p.readOrigins(ctx); err != nil {
+		return err
+	}
+	return p.reassign(ctx, true)
 }
 
 // forget drops all ledgers; they are made anew from the log when needed.
@@ -172,15 +248,19 @@ func (p *projector) forget() {
 // step applies one batch of events and settles when it is time; more says that
 // the log holds further events.
 func (p *projector) step(ctx context.Context) (more bool, err error) {
-	if p.doubt {
-		if err := p.reassign(ctx, true); err != nil {
+	asked := p.asked.Load()
+	switch {
+	case p.doubt:
+		if err := p.recheck(ctx); err != nil {
 			return false, err
 		}
 		p.doubt = false
+	case asked != p.heard:
+		if err := p.reassign(ctx, false); err != nil {
+			return false, err
+		}
 	}
-	if err := p.rebuildAsked(ctx); err != nil {
-		return false, err
-	}
+	p.heard = asked
 	entries, err := p.store.Events(ctx, p.seq, readBatch)
 	if err != nil {
 		return false, err
@@ -234,279 +314,4 @@ func (p *projector) applyBatch(ctx context.Context, entries []Entry) error {
 		v.dirty = true
 	}
 	return nil
-}
-
-// load makes a project's ledger from the log.
-func (p *projector) load(ctx context.Context, name string, upTo int64) error {
-	d := p.specs[name]
-	if d.Spec.Project == "" {
-		d.Spec = project.Spec{Project: name}
-	}
-	v := &live{ledger: history.NewLedger(d.Spec, p.salt), dirty: true, fresh: true}
-	head, err := p.store.Head(ctx, name)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	v.head = head
-	v.head.Project, v.head.SpecVersion = name, d.Version
-	var ids []int64
-	for id, of := range p.assigned {
-		if of == name {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	err = p.store.EventsOf(ctx, ids, upTo, func(e Entry) error {
-		o := p.origins[e.Origin]
-		return v.ledger.ApplyPacked(o.Type, o.Source, e.At, e.Body)
-	})
-	if err != nil {
-		return fmt.Errorf("read the history of %s: %w", name, err)
-	}
-	p.projects[name] = v
-	return nil
-}
-
-// settle derives what is dirty, stores it, and moves the checkpoint.
-func (p *projector) settle(ctx context.Context) error {
-	begin := p.clock.Now()
-	var dirty []string
-	for name, v := range p.projects {
-		if v.dirty {
-			dirty = append(dirty, name)
-		}
-	}
-	slices.Sort(dirty)
-	for i, name := range dirty {
-		seq := int64(0)
-		if i == len(dirty)-1 {
-			seq = p.seq // the checkpoint moves with the last
-		}
-		if err := p.settleProject(ctx, p.projects[name], seq); err != nil {
-			return err
-		}
-	}
-	if len(dirty) == 0 && p.seq == p.settled {
-		return nil
-	}
-	if len(dirty) == 0 {
-		if err := p.store.SetCheckpoint(ctx, p.seq); err != nil {
-			return err
-		}
-	}
-	p.settled = p.seq
-	p.lastDone = p.clock.Now()
-	p.cost = p.lastDone.Sub(begin)
-	p.publish()
-	return nil
-}
-
-func (p *projector) settleProject(ctx context.Context, v *live, seq int64) error {
-	delta := v.ledger.Settle()
-	if v.fresh {
-		var err error
-		if delta, err = p.unstored(ctx, v.head, delta); err != nil {
-			return err
-		}
-	}
-	next := v.head
-	next.Rev++
-	if next.Began == 0 {
-		// Revisions of a projection that was dropped must not come again.
-		next.Rev = int64(event.Micros(p.clock.Now()))
-		next.Began = next.Rev
-	}
-	next.Format = blockFormat
-	next.SettledAt = event.Micros(p.clock.Now())
-	if err := p.store.PutBlocks(ctx, next, delta.Changed, delta.Deleted, seq); err != nil {
-		return err
-	}
-	v.head, v.dirty, v.fresh = next, false, false
-	return nil
-}
-
-// unstored reduces a complete set of blocks to what differs from the stored
-// ones, and adds what is stored but no longer derived.
-func (p *projector) unstored(ctx context.Context, h Head, all history.Delta) (history.Delta, error) {
-	out := history.Delta{Changed: maps.Clone(all.Changed)}
-	gone := map[string]bool{}
-	err := p.store.Blocks(ctx, h.Project, 0, h.Rev, func(key string, body []byte) error {
-		want, ok := all.Changed[key]
-		switch {
-		case body == nil:
-			delete(gone, key)
-			if ok {
-				out.Changed[key] = want
-			}
-		case !ok:
-			gone[key] = true
-		case bytes.Equal(want, body):
-			delete(out.Changed, key)
-		default:
-			out.Changed[key] = want
-		}
-		return nil
-	})
-	out.Deleted = slices.Sorted(maps.Keys(gone))
-	return out, err
-}
-
-func (p *projector) publish() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.done = p.settled
-	close(p.changed)
-	p.changed = make(chan struct{})
-}
-
-func (p *projector) readOrigins(ctx context.Context) error {
-	all, err := p.store.Origins(ctx)
-	if err != nil {
-		return err
-	}
-	for _, o := range all {
-		p.origins[o.ID] = o
-	}
-	return nil
-}
-
-// reassign works out anew which origin belongs to which project, and makes
-// those projects again whose events or declaration changed. At the start only
-// what is not stored as it should be is made again.
-func (p *projector) reassign(ctx context.Context, starting bool) error {
-	declared, err := p.store.Projects(ctx)
-	if err != nil {
-		return err
-	}
-	again := map[string]bool{}
-	specs := map[string]Declared{}
-	for _, d := range declared {
-		specs[d.Spec.Project] = d
-	}
-	for name := range p.specs {
-		if specs[name].Version != p.specs[name].Version {
-			again[name] = true
-		}
-	}
-	for name := range specs {
-		if specs[name].Version != p.specs[name].Version {
-			again[name] = true
-		}
-	}
-	p.specs = specs
-	origins := slices.SortedFunc(maps.Values(p.origins), func(a, b Origin) int { return int(a.ID - b.ID) })
-	next := assign(origins, declared)
-	for id, was := range p.assigned {
-		if is := next[id]; is != was {
-			again[was], again[is] = true, true
-		}
-	}
-	p.assigned = next
-	if starting {
-		return p.checkStored(ctx)
-	}
-	for name := range again {
-		if err := p.remake(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkStored compares heads with declarations and with who has events at all.
-func (p *projector) checkStored(ctx context.Context) error {
-	heads, err := p.store.Heads(ctx)
-	if err != nil {
-		return err
-	}
-	stored := map[string]Head{}
-	for _, h := range heads {
-		stored[h.Project] = h
-	}
-	want := map[string]bool{}
-	for _, name := range p.assigned {
-		want[name] = true
-	}
-	for name := range p.specs {
-		want[name] = true
-	}
-	delete(want, "")
-	for name, h := range stored {
-		if !want[name] || h.Format != blockFormat || h.SpecVersion != p.specs[name].Version {
-			if err := p.remake(ctx, name); err != nil {
-				return err
-			}
-		}
-	}
-	for name := range want {
-		if _, ok := stored[name]; !ok {
-			if err := p.remake(ctx, name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// remake derives a project from the log, up to where the projection stands;
-// one that nothing belongs to any more is dropped.
-func (p *projector) remake(ctx context.Context, name string) error {
-	if name == "" {
-		return nil
-	}
-	delete(p.projects, name)
-	_, declared := p.specs[name]
-	if !declared && !slices.Contains(slices.Collect(maps.Values(p.assigned)), name) {
-		return p.store.DropProjection(ctx, name)
-	}
-	return p.load(ctx, name, p.seq)
-}
-
-// declare asks for a project to be derived under its new declaration.
-func (p *projector) declare(name string) {
-	select {
-	case p.rebuild <- name:
-	default: // others wait already; all declarations are read then
-	}
-	p.notify()
-}
-
-func (p *projector) rebuildAsked(ctx context.Context) error {
-	asked := false
-	for {
-		select {
-		case <-p.rebuild:
-			asked = true
-			continue
-		default:
-		}
-		break
-	}
-	if !asked {
-		return nil
-	}
-	return p.reassign(ctx, false)
-}
-
-// waitFor returns when cond holds, looking again whenever the projection moves
-// and at least a few times a second, or when ctx ends, which is no error.
-func (p *projector) waitFor(ctx context.Context, cond func() (bool, error)) error {
-	for {
-		p.mu.Lock()
-		changed := p.changed
-		p.mu.Unlock()
-		ok, err := cond()
-		if ctx.Err() != nil {
-			return nil
-		}
-		if ok || err != nil {
-			return err
-		}
-		select {
-		case <-changed:
-		case <-time.After(pollEvery / 2):
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }

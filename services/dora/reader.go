@@ -35,6 +35,8 @@ type following struct {
 	replica *history.Replica
 	history *history.Projection
 	view    *metrics.View
+	first   history.Time // end of the first production deployment
+	last    history.Time // and of the latest
 }
 
 func newReader(store Store, p *projector, c clock.Clock) *reader {
@@ -43,9 +45,13 @@ func newReader(store Store, p *projector, c clock.Clock) *reader {
 
 // answer is what a question about a project is answered from.
 type answer struct {
-	View    *metrics.View
-	History *history.Projection
-	Summary history.Summary
+	View     *metrics.View
+	History  *history.Projection
+	Summary  history.Summary
+	Declared Declared // of version 0 when nobody declared the project
+	// FirstDeployed and LastDeployed are when the first and the latest production
+	// deployment ended, 0 for none.
+	FirstDeployed, LastDeployed history.Time
 	// Pending is how many events were acknowledged when the question came and
 	// are not in the view: 0 but when the projection is far behind.
 	Pending int64
@@ -58,65 +64,89 @@ func (r *reader) project(ctx context.Context, name string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	head, err := r.store.Head(ctx, name)
+	if err != nil {
+		r.drop(name, err)
+		return answer{}, err
+	}
+	declared, err := r.store.Project(ctx, name)
+	if errors.Is(err, ErrNotFound) {
+		declared, err = undeclared(name), nil
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := r.at(ctx, head, declared)
+	a.Pending = pending
+	return a, err
+}
+
+// undeclared is what holds for a project that nobody declared.
+func undeclared(name string) Declared { return Declared{Spec: project.Spec{Project: name}} }
+
+// drop forgets a project that is not there any more.
+func (r *reader) drop(name string, err error) {
+	if !errors.Is(err, ErrNotFound) {
+		return
+	}
 	r.mu.Lock()
-	f := r.projects[name]
+	defer r.mu.Unlock()
+	delete(r.projects, name)
+}
+
+// at gives a project's history as of a head or later.
+func (r *reader) at(ctx context.Context, head Head, declared Declared) (answer, error) {
+	r.mu.Lock()
+	f := r.projects[head.Project]
 	if f == nil {
 		f = &following{}
-		r.projects[name] = f
+		r.projects[head.Project] = f
 	}
 	r.mu.Unlock()
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := r.follow(ctx, name, f); err != nil {
-		if errors.Is(err, ErrNotFound) {
-			r.mu.Lock()
-			delete(r.projects, name)
-			r.mu.Unlock()
-		}
+	if err := r.follow(ctx, f, head, declared); err != nil {
+		r.drop(head.Project, err)
 		return answer{}, err
 	}
-	return answer{View: f.view.At(r.clock.Now()), History: f.history, Summary: f.replica.Summary(), Pending: pending}, nil
+	return answer{
+		View: f.view.At(r.clock.Now()), History: f.history, Summary: f.replica.Summary(), Declared: declared,
+		FirstDeployed: f.first, LastDeployed: f.last,
+	}, nil
 }
 
-// catchUp waits until the projection holds all that is in the log now; it
-// returns by how many events it still lags.
+// catchUp waits until the projection holds all that is in the log and all that
+// is declared now; it returns by how many events it still lags.
 func (r *reader) catchUp(ctx context.Context) (int64, error) {
 	seq, err := r.store.LogHead(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if r.projector.position() >= seq {
+	want := progress{seq, r.projector.asked.Load()}
+	if r.projector.position().reached(want) {
 		return 0, nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, freshWithin)
 	defer cancel()
-	if !r.projector.wait(bounded, seq) && ctx.Err() == nil {
-		return seq - r.projector.position(), nil
+	if !r.projector.wait(bounded, want) && ctx.Err() == nil {
+		return max(seq-r.projector.position().seq, 0), nil
 	}
 	return 0, ctx.Err()
 }
 
-// follow brings f up to the current head.
-func (r *reader) follow(ctx context.Context, name string, f *following) error {
-	head, err := r.store.Head(ctx, name)
-	if err != nil {
-		return err
-	}
-	declared, err := r.store.Project(ctx, name)
-	if errors.Is(err, ErrNotFound) {
-		declared, err = Declared{Spec: project.Spec{Project: name}}, nil
-	}
-	if err != nil {
-		return err
-	}
-	if f.replica == nil || f.head.Rev < head.Began || head.Rev < f.head.Rev {
-		f.replica, f.view, f.head = history.NewReplica(name), nil, Head{}
-	}
-	if f.view != nil && head.Rev == f.head.Rev && declared.Version == f.version {
+// follow brings f up to the current head, when the one given or the declaration
+// are news.
+func (r *reader) follow(ctx context.Context, f *following, head Head, declared Declared) error {
+	if f.view != nil && head.Began == f.head.Began && head.Rev <= f.head.Rev && declared.Version == f.version {
 		return nil
 	}
-	err = r.store.Blocks(ctx, name, f.head.Rev, head.Rev, func(key string, body []byte) error {
+	got, err := r.store.Follow(ctx, head.Project, func(h Head) int64 {
+		if f.replica == nil || h.Began != f.head.Began {
+			f.replica, f.view, f.head = history.NewReplica(h.Project), nil, Head{}
+		}
+		return f.head.Rev
+	}, func(key string, body []byte) error {
 		if body == nil {
 			f.replica.Delete(key)
 			return nil
@@ -125,7 +155,8 @@ func (r *reader) follow(ctx context.Context, name string, f *following) error {
 	})
 	if err != nil {
 		f.replica = nil // half of a revision is none
-		return fmt.Errorf("follow the history of %s: %w", name, err)
+		f.view = nil
+		return fmt.Errorf("follow the history of %s: %w", head.Project, err)
 	}
 	now := r.clock.Now()
 	f.history = f.replica.Projection()
@@ -134,6 +165,25 @@ func (r *reader) follow(ctx context.Context, name string, f *following) error {
 	} else {
 		f.view = f.view.Next(declared.Spec, f.history, now)
 	}
-	f.head, f.version = head, declared.Version
+	f.head, f.version = got, declared.Version
+	f.first, f.last = deployed(f.history)
 	return nil
+}
+
+// deployed is when the first and the latest production deployment ended.
+func deployed(p *history.Projection) (first, last history.Time) {
+	for _, ln := range p.Lanes {
+		if !ln.Production {
+			continue
+		}
+		for _, d := range ln.Deployments {
+			if t := d.FinishedAt; t != 0 {
+				if first == 0 || t < first {
+					first = t
+				}
+				last = max(last, t)
+			}
+		}
+	}
+	return first, last
 }

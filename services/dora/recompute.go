@@ -8,22 +8,16 @@ import (
 )
 
 // Derive makes every projection anew from the event log and returns when it is
-// stored. No service may follow the same log meanwhile; events may arrive.
+// stored. Readers see the old projections until then. No service may follow the
+// same log meanwhile; events may arrive.
 func Derive(ctx context.Context, store Store, c clock.Clock, log *slog.Logger) error {
-	heads, err := store.Heads(ctx)
-	if err != nil {
-		return err
-	}
-	for _, h := range heads {
-		if err := store.DropProjection(ctx, h.Project); err != nil {
-			return err
-		}
-	}
 	p := newProjector(store, c, log)
+	p.anew = true
 	if err := p.start(ctx); err != nil {
 		return err
 	}
 	for more := true; more; {
+		var err error
 		if more, err = p.step(ctx); err != nil {
 			return err
 		}

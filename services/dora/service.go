@@ -24,6 +24,8 @@ package dora
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,8 +57,8 @@ type Service struct {
 	clock     clock.Clock
 	log       *slog.Logger
 	auth      *auth.Verifier
-	committer *sqlstore.Committer[[]Record, []bool]
-	bulk      *sqlstore.Committer[[]Record, []bool]
+	committer *sqlstore.Committer[[]Record, appended]
+	bulk      *sqlstore.Committer[[]Record, appended]
 	projector *projector
 	reader    *reader
 	mapper    github.Mapper
@@ -88,9 +90,9 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 	if reg == nil {
 		return s, nil
 	}
-	behind := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fawkes_dora_projection_position", Help: "Number of the last event that the projection holds."},
-		func() float64 { return float64(s.projector.position()) })
-	for _, m := range []prometheus.Collector{s.count.events, s.count.deliveries, behind} {
+	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fawkes_dora_projection_position", Help: "Number of the last event that the projection holds."},
+		func() float64 { return float64(s.projector.position().seq) })
+	for _, m := range []prometheus.Collector{s.count.events, s.count.deliveries, held} {
 		if err := reg.Register(m); err != nil {
 			return nil, fmt.Errorf("register a metric: %w", err)
 		}
@@ -108,19 +110,34 @@ func (s *Service) Stop(context.Context) error {
 	return nil
 }
 
-// commit stores the records of several callers in one transaction.
-func (s *Service) commit(ctx context.Context, batch [][]Record) ([][]bool, error) {
+// appended says of each record of one caller whether it was new, or why none of
+// them was taken.
+type appended struct {
+	fresh []bool
+	err   error
+}
+
+// commit stores the records of several callers in one transaction. When that
+// fails for a reason that may lie in what one of them sent, each is stored by
+// itself, so that none fails for another's fault.
+func (s *Service) commit(ctx context.Context, batch [][]Record) ([]appended, error) {
 	var all []Record
 	for _, b := range batch {
 		all = append(all, b...)
 	}
-	stored, err := s.store.Append(ctx, all)
-	if err != nil {
+	out := make([]appended, len(batch))
+	fresh, err := s.store.Append(ctx, all)
+	switch {
+	case err == nil:
+		for i, b := range batch {
+			out[i].fresh, fresh = fresh[:len(b):len(b)], fresh[len(b):]
+		}
+	case len(batch) == 1 || sqlstore.Transient(err) || ctx.Err() != nil:
 		return nil, err
-	}
-	out := make([][]bool, len(batch))
-	for i, b := range batch {
-		out[i], stored = stored[:len(b):len(b)], stored[len(b):]
+	default:
+		for i, b := range batch {
+			out[i].fresh, out[i].err = s.store.Append(ctx, b)
+		}
 	}
 	return out, nil
 }
@@ -132,33 +149,36 @@ func (s *Service) Take(ctx context.Context, events []event.Event) ([]bool, error
 	if err != nil || len(records) == 0 {
 		return nil, err
 	}
-	stored, err := s.committer.Submit(ctx, records)
-	if err != nil {
-		return nil, err
-	}
-	s.taken(records, stored)
-	return stored, nil
+	return s.submit(ctx, s.committer, records)
 }
 
 // takeBulk is Take for many events beside live traffic: each part in a
 // transaction of its own, so that single events do not wait in one with them.
 func (s *Service) takeBulk(ctx context.Context, records []Record) ([]bool, error) {
-	stored, err := s.bulk.Submit(ctx, records)
-	if err == nil {
-		s.taken(records, stored)
-	}
-	return stored, err
+	return s.submit(ctx, s.bulk, records)
 }
 
-func (s *Service) taken(records []Record, stored []bool) {
+func (s *Service) submit(ctx context.Context, c *sqlstore.Committer[[]Record, appended], records []Record) ([]bool, error) {
+	got, err := c.Submit(ctx, records)
+	if err == nil {
+		err = got.err
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.taken(records, got.fresh)
+	return got.fresh, nil
+}
+
+func (s *Service) taken(records []Record, fresh []bool) {
 	for i, r := range records {
 		result := "duplicate"
-		if stored[i] {
+		if fresh[i] {
 			result = "stored"
 		}
 		s.count.events.WithLabelValues(string(r.Origin.Type), result).Inc()
 	}
-	if slices.Contains(stored, true) {
+	if slices.Contains(fresh, true) {
 		s.projector.notify()
 	}
 }
@@ -186,8 +206,22 @@ func NewRecord(e event.Event, n int, now event.Time) (Record, error) {
 	}
 	return Record{
 		Origin: Origin{Project: e.Project, Source: e.Source, Type: e.Body.Type(), Repo: event.Repo(e.Body), Service: event.Service(e.Body)},
-		Key:    event.KeyOf(e, n, packed), At: e.At, ReceivedAt: now, Body: packed,
+		Key:    event.KeyOf(e, n, packed), At: e.At, ReceivedAt: now, Entity: entityOf(e.Body), Body: packed,
 	}, nil
+}
+
+// entityOf is Record.Entity: set for what has evidence of its own.
+func entityOf(b event.Body) int64 {
+	switch b.Type() {
+	case event.TypeDeployment, event.TypeIncident:
+		return entityNamed(b.Entity())
+	}
+	return 0
+}
+
+func entityNamed(id string) int64 {
+	sum := sha256.Sum256([]byte(id))
+	return int64(binary.LittleEndian.Uint64(sum[:8])>>1) | 1 // never 0
 }
 
 // keptBody is how much of a delivery that could not be read is kept.

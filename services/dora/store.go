@@ -12,7 +12,6 @@ import (
 var (
 	ErrNotFound = errors.New("not found")
 	ErrExists   = errors.New("exists already")
-	ErrConflict = errors.New("changed in the meantime")
 )
 
 // Store keeps the event log and what is derived from it.
@@ -29,17 +28,20 @@ type Store interface {
 	Events(ctx context.Context, after int64, limit int) ([]Entry, error)
 	// EventsOf reads all events of some origins up to a number, in any order.
 	EventsOf(ctx context.Context, origins []int64, upTo int64, yield func(Entry) error) error
-	// Count is the number of events in the log for each origin.
-	Count(ctx context.Context) (map[int64]int64, error)
-	// Origins lists where events came from, by id.
+	// EventsAbout reads the newest events of some origins about one entity (see
+	// Record.Entity), at most limit of each origin.
+	EventsAbout(ctx context.Context, origins []int64, entity int64, limit int, yield func(Entry) error) error
+	// Origins lists where the events of the log came from, by id. One of which
+	// the log holds no event is not among them.
 	Origins(ctx context.Context) ([]Origin, error)
 
 	// Projects lists the declared projects by name.
 	Projects(ctx context.Context) ([]Declared, error)
 	// Project is one declaration; ErrNotFound when there is none.
 	Project(ctx context.Context, name string) (Declared, error)
-	// PutProject declares a project, or declares it anew.
-	PutProject(ctx context.Context, spec project.Spec) (Declared, error)
+	// PutProject declares a project, or declares it anew. No two declarations of
+	// one project have the same version.
+	PutProject(ctx context.Context, spec project.Spec, at event.Time) (Declared, error)
 	// DeleteProject withdraws a declaration; ErrNotFound when there is none.
 	DeleteProject(ctx context.Context, name string) error
 
@@ -51,8 +53,13 @@ type Store interface {
 	Heads(ctx context.Context) ([]Head, error)
 	// Head is that of one project; ErrNotFound when it has none yet.
 	Head(ctx context.Context, project string) (Head, error)
+	// Follow reads, as of one moment, the head of a project and the blocks that
+	// changed since a revision; since is told the head and says which, 0 for all.
+	// A nil body says that the block is gone. ErrNotFound when there is no head.
+	Follow(ctx context.Context, project string, since func(Head) int64, yield func(key string, body []byte) error) (Head, error)
 	// Blocks reads the blocks of a project with from < rev <= to, in order of
-	// revision; a nil body says that the block is gone.
+	// revision. It is for the projection's only writer: for others, blocks that a
+	// newer revision replaces may be missing.
 	Blocks(ctx context.Context, project string, from, to int64, yield func(key string, body []byte) error) error
 	// PutBlocks writes a revision in short transactions and then moves the head
 	// (and the checkpoint, when seq is not 0) in the last: a reader sees all of
@@ -93,7 +100,10 @@ type Record struct {
 	Key        event.Key
 	At         event.Time
 	ReceivedAt event.Time
-	Body       []byte // packed
+	// Entity tells apart what the events of an origin are about. It is a hash, so
+	// two entities may share it; 0 where evidence never asks for it.
+	Entity int64
+	Body   []byte // packed
 }
 
 // Origin is what events have in common: who reported about what.
@@ -127,8 +137,9 @@ type Declared struct {
 type Head struct {
 	Project     string
 	Rev         int64
-	Began       int64 // its first revision: a reader of an earlier one begins anew
+	Began       int64 // of one projection for as long as it grows: a reader of another begins anew
 	SpecVersion int64 // of the declaration that it was derived under, 0 for none
+	Origins     int64 // fingerprint of the origins that it was derived from
 	Format      int64 // of the blocks; another one means that they are derived anew
 	SettledAt   event.Time
 }

@@ -5,8 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"time"
 
+	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/project"
 )
@@ -49,13 +49,22 @@ func (r projectRow) declared() (Declared, error) {
 	return d, nil
 }
 
-func (s *sqlStore) PutProject(ctx context.Context, spec project.Spec) (Declared, error) {
+// declareLock is the key of PostgreSQL's advisory lock under which declarations
+// get their versions.
+const declareLock = 0x6677_6b64_6f72_6132
+
+func (s *sqlStore) PutProject(ctx context.Context, spec project.Spec, at event.Time) (Declared, error) {
 	text, err := json.Marshal(spec)
 	if err != nil {
 		return Declared{}, fmt.Errorf("declare %s: %w", spec.Project, err)
 	}
-	d := Declared{Spec: spec, UpdatedAt: event.Micros(time.Now())}
+	d := Declared{Spec: spec, UpdatedAt: at}
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if s.db.Engine == sqlstore.Postgres { // SQLite has one writer at a time
+			if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(declareLock)); err != nil {
+				return err
+			}
+		}
 		// A declaration that was withdrawn and made again must not repeat a version.
 		var last sql.NullInt64
 		if err := tx.QueryRowContext(ctx, `SELECT max(v) FROM (SELECT max(version) AS v FROM project

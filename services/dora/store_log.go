@@ -68,9 +68,9 @@ func (s *sqlStore) appendSQLite(ctx context.Context, tx *sql.Tx, records []Recor
 		n := min(insertRows, len(records))
 		var rows *sql.Rows
 		var err error
-		args := make([]any, 0, 5*n)
+		args := make([]any, 0, 6*n)
 		for i, r := range records[:n] {
-			args = append(args, r.Key[:], ids[i], int64(r.At), int64(r.ReceivedAt), r.Body)
+			args = append(args, r.Key[:], ids[i], int64(r.At), int64(r.ReceivedAt), r.Entity, r.Body)
 		}
 		if n == insertRows {
 			if full == nil {
@@ -96,12 +96,12 @@ func (s *sqlStore) appendSQLite(ctx context.Context, tx *sql.Tx, records []Recor
 
 func insertEvents(n int) string {
 	var b strings.Builder
-	b.WriteString("INSERT INTO event (key, origin, at, received_at, body) VALUES ")
+	b.WriteString("INSERT INTO event (key, origin, at, received_at, entity, body) VALUES ")
 	for i := range n {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString("(?,?,?,?,?)")
+		b.WriteString("(?,?,?,?,?,?)")
 	}
 	b.WriteString(" ON CONFLICT (key) DO NOTHING RETURNING key")
 	return b.String()
@@ -111,16 +111,16 @@ func insertEvents(n int) string {
 // trip; the lock is taken before the first number is drawn.
 func (s *sqlStore) appendPostgres(ctx context.Context, records []Record, ids []int64, stored map[event.Key]bool) error {
 	keys, bodies := make([][]byte, len(records)), make([][]byte, len(records))
-	at, received := make([]int64, len(records)), make([]int64, len(records))
+	at, received, entities := make([]int64, len(records)), make([]int64, len(records)), make([]int64, len(records))
 	for i, r := range records {
-		keys[i], bodies[i], at[i], received[i] = r.Key[:], r.Body, int64(r.At), int64(r.ReceivedAt)
+		keys[i], bodies[i], at[i], received[i], entities[i] = r.Key[:], r.Body, int64(r.At), int64(r.ReceivedAt), r.Entity
 	}
 	rows, err := s.db.Write.QueryContext(ctx, `
 		WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock($1))
-		INSERT INTO event (key, origin, at, received_at, body)
-		SELECT e.key, e.origin, e.at, e.received_at, e.body
-		FROM held, unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[]) AS e(key, origin, at, received_at, body)
-		ON CONFLICT (key) DO NOTHING RETURNING key`, int64(appendLock), keys, ids, at, received, bodies)
+		INSERT INTO event (key, origin, at, received_at, entity, body)
+		SELECT e.key, e.origin, e.at, e.received_at, e.entity, e.body
+		FROM held, unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bytea[]) AS e(key, origin, at, received_at, entity, body)
+		ON CONFLICT (key) DO NOTHING RETURNING key`, int64(appendLock), keys, ids, at, received, entities, bodies)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,10 @@ func (s *sqlStore) makeOrigin(ctx context.Context, o Origin) (id int64, err erro
 }
 
 func (s *sqlStore) Origins(ctx context.Context) ([]Origin, error) {
-	rows, err := s.db.Read.QueryContext(ctx, `SELECT id, project, source, type, repo, service FROM origin ORDER BY id`)
+	// An origin is made before the first of its events, which may then not come.
+	// It must claim nothing: one look into the index tells.
+	rows, err := s.db.Read.QueryContext(ctx, `SELECT id, project, source, type, repo, service FROM origin AS o
+		WHERE (SELECT e.seq FROM event AS e WHERE e.origin = o.id LIMIT 1) IS NOT NULL ORDER BY id`)
 	return collect(rows, err, "list origins", func(o *Origin) []any {
 		return []any{&o.ID, &o.Project, &o.Source, (*string)(&o.Type), &o.Repo, &o.Service}
 	})
@@ -228,6 +231,20 @@ func (s *sqlStore) EventsOf(ctx context.Context, origins []int64, upTo int64, yi
 	return nil
 }
 
+func (s *sqlStore) EventsAbout(ctx context.Context, origins []int64, entity int64, limit int, yield func(Entry) error) error {
+	for _, o := range origins {
+		rows, err := s.db.Read.QueryContext(ctx, `SELECT seq, key, origin, at, received_at, body FROM event
+			WHERE origin = $1 AND entity = $2 AND entity <> 0 ORDER BY seq DESC LIMIT $3`, o, entity, limit)
+		if err != nil {
+			return fmt.Errorf("read the events about an entity: %w", err)
+		}
+		if err := scanEntries(rows, yield); err != nil {
+			return fmt.Errorf("read the events about an entity: %w", err)
+		}
+	}
+	return nil
+}
+
 // scanEntries yields entries whose Body is valid until the next one.
 func scanEntries(rows *sql.Rows, yield func(Entry) error) error {
 	defer rows.Close() //nolint:errcheck // rows.Err tells
@@ -244,17 +261,6 @@ func scanEntries(rows *sql.Rows, yield func(Entry) error) error {
 		}
 	}
 	return rows.Err()
-}
-
-func (s *sqlStore) Count(ctx context.Context) (map[int64]int64, error) {
-	type pair struct{ origin, n int64 }
-	rows, err := s.db.Read.QueryContext(ctx, `SELECT origin, count(*) FROM event GROUP BY origin`)
-	pairs, err := collect(rows, err, "count events", func(p *pair) []any { return []any{&p.origin, &p.n} })
-	out := make(map[int64]int64, len(pairs))
-	for _, p := range pairs {
-		out[p.origin] = p.n
-	}
-	return out, err
 }
 
 func (s *sqlStore) Salt(ctx context.Context) (salt []byte, err error) {

@@ -39,10 +39,10 @@ func setCheckpoint(ctx context.Context, tx *sql.Tx, seq int64) error {
 	return nil
 }
 
-const headColumns = `SELECT project, rev, began, spec_version, format, settled_at FROM head`
+const headColumns = `SELECT project, rev, began, spec_version, origins, format, settled_at FROM head`
 
 func headFields(h *Head) []any {
-	return []any{&h.Project, &h.Rev, &h.Began, &h.SpecVersion, &h.Format, (*int64)(&h.SettledAt)}
+	return []any{&h.Project, &h.Rev, &h.Began, &h.SpecVersion, &h.Origins, &h.Format, (*int64)(&h.SettledAt)}
 }
 
 func (s *sqlStore) Heads(ctx context.Context) ([]Head, error) {
@@ -59,7 +59,16 @@ func (s *sqlStore) Head(ctx context.Context, project string) (Head, error) {
 }
 
 func (s *sqlStore) Blocks(ctx context.Context, project string, from, to int64, yield func(key string, body []byte) error) error {
-	rows, err := s.db.Read.QueryContext(ctx, `SELECT key, body FROM block WHERE project = $1 AND rev > $2 AND rev <= $3 ORDER BY rev`, project, from, to)
+	return blocks(ctx, s.db.Read, project, from, to, yield)
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func blocks(ctx context.Context, q querier, project string, from, to int64, yield func(key string, body []byte) error) error {
+	rows, err := q.QueryContext(ctx, `SELECT key, body FROM block WHERE project = $1 AND rev > $2 AND rev <= $3 ORDER BY rev`, project, from, to)
 	if err != nil {
 		return fmt.Errorf("read the blocks of %s: %w", project, err)
 	}
@@ -78,6 +87,31 @@ func (s *sqlStore) Blocks(ctx context.Context, project string, from, to int64, y
 		return fmt.Errorf("read the blocks of %s: %w", project, err)
 	}
 	return nil
+}
+
+// Follow reads within one snapshot: while it does, the writer may move the head
+// on and drop the blocks that it replaced.
+func (s *sqlStore) Follow(ctx context.Context, project string, since func(Head) int64, yield func(key string, body []byte) error) (h Head, err error) {
+	opts := &sql.TxOptions{ReadOnly: true}
+	if s.db.Engine == sqlstore.Postgres {
+		opts.Isolation = sql.LevelRepeatableRead // SQLite's readers always have it
+	}
+	tx, err := s.db.Read.BeginTx(ctx, opts)
+	if err != nil {
+		return Head{}, fmt.Errorf("follow %s: %w", project, err)
+	}
+	defer func() {
+		if rerr := tx.Rollback(); rerr != nil && err == nil {
+			err = fmt.Errorf("follow %s: %w", project, rerr)
+		}
+	}()
+	if err := tx.QueryRowContext(ctx, headColumns+` WHERE project = $1`, project).Scan(headFields(&h)...); err != nil {
+		return Head{}, fmt.Errorf("follow %s: %w", project, notFound(err))
+	}
+	if from := since(h); from < h.Rev {
+		return h, blocks(ctx, tx, project, from, h.Rev, yield)
+	}
+	return h, nil
 }
 
 func (s *sqlStore) PutBlocks(ctx context.Context, h Head, changed map[string][]byte, deleted []string, seq int64) error {
@@ -179,10 +213,10 @@ func (s *sqlStore) dropOld(ctx context.Context, tx *sql.Tx, h Head, keys []strin
 }
 
 func putHead(ctx context.Context, tx *sql.Tx, h Head) error {
-	if _, err := tx.ExecContext(ctx, `INSERT INTO head (project, rev, began, spec_version, format, settled_at) VALUES ($1, $2, $3, $4, $5, $6)
+	if _, err := tx.ExecContext(ctx, `INSERT INTO head (project, rev, began, spec_version, origins, format, settled_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (project) DO UPDATE SET rev = excluded.rev, began = excluded.began, spec_version = excluded.spec_version,
-		format = excluded.format, settled_at = excluded.settled_at`,
-		h.Project, h.Rev, h.Began, h.SpecVersion, h.Format, int64(h.SettledAt)); err != nil {
+		origins = excluded.origins, format = excluded.format, settled_at = excluded.settled_at`,
+		h.Project, h.Rev, h.Began, h.SpecVersion, h.Origins, h.Format, int64(h.SettledAt)); err != nil {
 		return fmt.Errorf("move the head: %w", err)
 	}
 	return nil

@@ -161,7 +161,7 @@ func (s *sqlStore) halfRevision(t *testing.T, project string, rev int64, key str
 func TestDeclarationsNeverRepeatAVersion(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		ctx := context.Background()
-		first, err := s.PutProject(ctx, project.Spec{Project: "p", TimeZone: "Europe/Berlin"})
+		first, err := s.PutProject(ctx, project.Spec{Project: "p", TimeZone: "Europe/Berlin"}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +174,7 @@ func TestDeclarationsNeverRepeatAVersion(t *testing.T) {
 		if err := s.DeleteProject(ctx, "p"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("withdrawn twice: %v, want ErrNotFound", err)
 		}
-		second, err := s.PutProject(ctx, project.Spec{Project: "p"})
+		second, err := s.PutProject(ctx, project.Spec{Project: "p"}, 2)
 		if err != nil || second.Version <= first.Version {
 			t.Errorf("declared again: version %d after %d, %v", second.Version, first.Version, err)
 		}

@@ -19,17 +19,21 @@ CREATE TABLE origin (
 );
 
 -- The log: append only, in the order of storing. key is what makes a delivery
--- the same delivery; at and received_at are microseconds.
+-- the same delivery; at and received_at are microseconds. entity tells apart
+-- what the events of an origin are about; it is kept for deployments and
+-- incidents, whose evidence lists them, and 0 for all others.
 CREATE TABLE event (
   seq         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   key         BYTEA NOT NULL,
   origin      BIGINT NOT NULL,
   at          BIGINT NOT NULL,
   received_at BIGINT NOT NULL,
+  entity      BIGINT NOT NULL,
   body        BYTEA NOT NULL
 );
 CREATE UNIQUE INDEX event_key ON event (key);
 CREATE INDEX event_origin ON event (origin, seq);
+CREATE INDEX event_entity ON event (origin, entity) WHERE entity <> 0;
 
 -- What people declared about projects, as JSON.
 CREATE TABLE project (
@@ -51,11 +55,15 @@ CREATE TABLE block (
 );
 CREATE INDEX block_rev ON block (project, rev);
 
+-- Which revision of a project is current. began tells one projection of a
+-- project from another that took its place; origins is a fingerprint of the
+-- origins that it was derived from.
 CREATE TABLE head (
   project      TEXT PRIMARY KEY,
   rev          BIGINT NOT NULL,
   began        BIGINT NOT NULL,
   spec_version BIGINT NOT NULL,
+  origins      BIGINT NOT NULL,
   format       BIGINT NOT NULL,
   settled_at   BIGINT NOT NULL
 );

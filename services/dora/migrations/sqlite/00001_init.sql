@@ -19,17 +19,21 @@ CREATE TABLE origin (
 ) STRICT;
 
 -- The log: append only, in the order of storing. key is what makes a delivery
--- the same delivery; at and received_at are microseconds.
+-- the same delivery; at and received_at are microseconds. entity tells apart
+-- what the events of an origin are about; it is kept for deployments and
+-- incidents, whose evidence lists them, and 0 for all others.
 CREATE TABLE event (
   seq         INTEGER PRIMARY KEY,
   key         BLOB NOT NULL,
   origin      INTEGER NOT NULL,
   at          INTEGER NOT NULL,
   received_at INTEGER NOT NULL,
+  entity      INTEGER NOT NULL,
   body        BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX event_key ON event (key);
 CREATE INDEX event_origin ON event (origin, seq);
+CREATE INDEX event_entity ON event (origin, entity) WHERE entity <> 0;
 
 -- What people declared about projects, as JSON.
 CREATE TABLE project (
@@ -51,11 +55,15 @@ CREATE TABLE block (
 ) STRICT;
 CREATE INDEX block_rev ON block (project, rev);
 
+-- Which revision of a project is current. began tells one projection of a
+-- project from another that took its place; origins is a fingerprint of the
+-- origins that it was derived from.
 CREATE TABLE head (
   project      TEXT PRIMARY KEY,
   rev          INTEGER NOT NULL,
   began        INTEGER NOT NULL,
   spec_version INTEGER NOT NULL,
+  origins      INTEGER NOT NULL,
   format       INTEGER NOT NULL,
   settled_at   INTEGER NOT NULL
 ) STRICT;
