@@ -57,13 +57,14 @@ func (s *shelf) months() map[month]bool {
 type encoder struct {
 	out     Delta
 	seed    maphash.Seed
+	w       *writer
 	inc     shelf
 	summary uint64
 	last    bool // a summary has been handed out
 }
 
 func newEncoder() encoder {
-	return encoder{seed: maphash.MakeSeed(), inc: newShelf("i")}
+	return encoder{seed: maphash.MakeSeed(), w: newWriter(), inc: newShelf("i")}
 }
 
 func (e *encoder) put(s *shelf, m month, block []byte) { e.putHeads(s, m, 0, block) }
@@ -71,7 +72,7 @@ func (e *encoder) put(s *shelf, m month, block []byte) { e.putHeads(s, m, 0, blo
 func (e *encoder) putHeads(s *shelf, m month, heads uint64, block []byte) {
 	sum := blockSum{heads: heads, block: maphash.Bytes(e.seed, block)}
 	if old, ok := s.sums[m]; !ok || old.block != sum.block {
-		e.out.Changed[s.key(m)] = slices.Clip(block)
+		e.out.Changed[s.key(m)] = slices.Clone(block)
 	}
 	s.sums[m] = sum
 }
@@ -96,7 +97,7 @@ func (l *Ledger) encodeLane(e *encoder, ln *lane) {
 	runs(ln.rows, func(r *row) Time { return r.FinishedAt }, func(m month, rows []*row) {
 		delete(gone, m)
 		stale := false
-		w := newWriter()
+		w := e.w.begin()
 		for _, r := range rows {
 			stale = stale || r.stale
 			w.head(&r.Deployment)
@@ -105,7 +106,7 @@ func (l *Ledger) encodeLane(e *encoder, ln *lane) {
 		if old, ok := ln.blocks.sums[m]; ok && !stale && old.heads == heads {
 			return
 		}
-		w = newWriter()
+		w.begin()
 		w.text(ln.service)
 		w.text(ln.environment)
 		w.uint(uint64(len(rows)))
@@ -164,7 +165,7 @@ func (l *Ledger) encodePullRequests(e *encoder, r *repository) {
 	lanes := l.arrivals(r)
 	runs(slots, func(slot int32) Time { return r.pulls[slot].createdAt.v }, func(m month, slots []int32) {
 		delete(months, m)
-		w := newWriter()
+		w := e.w.begin()
 		w.text(r.url)
 		w.uint(uint64(len(slots)))
 		for _, slot := range slots {
@@ -182,7 +183,7 @@ func (e *encoder) incidents(incidents []*Incident) {
 	gone := e.inc.months()
 	runs(incidents, func(i *Incident) Time { return i.OpenedAt }, func(m month, rows []*Incident) {
 		delete(gone, m)
-		w := newWriter()
+		w := e.w.begin()
 		w.uint(uint64(len(rows)))
 		for _, i := range rows {
 			w.incident(i)

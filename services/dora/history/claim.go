@@ -28,15 +28,16 @@ func newClaims() claims {
 
 // claim is what one pull request was found to hold.
 type claim struct {
-	merge  int32          // its merge commit when that is reported, else none
-	nodes  []int32        // its commits: those of the branch, then those that the merge made
-	branch int            // how many of nodes are the branch's
-	gone   bool           // the branch's commits were replaced by the merge's
-	squash Time           // the authored time that the merge commit stands for, 0 for its own
-	first  Time           // earliest authored time
-	own    int            // how many of its commits are reported
-	order  Time           // merged, or the end of time
-	ref    PullRequestRef // as changes show it
+	merge    int32          // its merge commit when that is reported, else none
+	nodes    []int32        // its commits: those of the branch, then those that the merge made
+	branch   int            // how many of nodes are the branch's
+	gone     bool           // the branch's commits were replaced by the merge's
+	squash   Time           // the authored time that the merge commit stands for, 0 for its own
+	first    Time           // earliest authored time
+	approved Time           // first approval
+	own      int            // how many of its commits are reported
+	order    Time           // merged, or the end of time
+	ref      PullRequestRef // as changes show it
 }
 
 var noClaim = claim{merge: none}
@@ -184,7 +185,7 @@ func compareNumbers(a, b string) int {
 func (r *repository) claimOf(slot int32) claim {
 	g, p := r.dag, r.pulls[slot]
 	c := claim{merge: none, order: p.mergedAt.v, ref: PullRequestRef{Number: p.number, CreatedAt: p.createdAt.v, MergedAt: p.mergedAt.v}}
-	c.ref.FirstReviewAt, _ = p.firstReview()
+	c.ref.FirstReviewAt, c.approved = p.firstReview()
 	if c.order == 0 {
 		c.order = math.MaxInt64
 	}
@@ -295,15 +296,16 @@ func authoredTimes(g *dag, nodes []int32) []Time {
 // firstReview returns the first act of review by someone other than the
 // author, and the first approval by such a one.
 func (p *pullRequestFacts) firstReview() (first, approved Time) {
-	for _, v := range p.reviews {
+	for i := range p.reviews {
+		v := &p.reviews[i]
 		if v.author != "" && strings.EqualFold(v.author, p.author.v) {
 			continue
 		}
 		if first == 0 {
 			first = v.at
 		}
-		if v.kind == event.ReviewApproval && approved == 0 {
-			approved = v.at
+		if v.kind == event.ReviewApproval {
+			return first, v.at
 		}
 	}
 	return first, approved

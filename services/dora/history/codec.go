@@ -16,7 +16,17 @@ type writer struct {
 }
 
 func newWriter() *writer {
-	return &writer{b: []byte{blockFormat}, texts: map[string]uint64{"": 0}}
+	w := &writer{texts: map[string]uint64{}}
+	w.begin()
+	return w
+}
+
+// begin starts another block; the bytes of the last one are overwritten.
+func (w *writer) begin() *writer {
+	w.b = append(w.b[:0], blockFormat)
+	clear(w.texts)
+	w.texts[""] = 0
+	return w
 }
 
 func (w *writer) uint(v uint64) { w.b = binary.AppendUvarint(w.b, v) }

@@ -149,11 +149,11 @@ func flatTime(v value) (event.Opt[Time], bool) {
 	}
 	year, month, day := number(0, 4), number(5, 7), number(8, 10)
 	hour, minute, second := number(11, 13), number(14, 16), number(17, 19)
-	if year < 1971 || year > 2199 || month < 1 || month > 12 || day < 1 || day > 28 || hour > 23 || minute > 59 || second > 59 {
+	if year < 1971 || year > 2199 || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
 		return event.Opt[Time]{}, false // at the edges the full reader decides
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute, second, micros*1000, time.UTC)
-	return event.Some(Time(t.UnixMicro())), true
+	return event.Some(Time(t.UnixMicro())), t.Day() == day
 }
 
 // applyFlatPullRequest applies a packed pull request that can be read flat.
@@ -166,9 +166,7 @@ func (l *Ledger) applyFlatPullRequest(at Time, packed []byte) bool {
 			if string(name) != "repo" || len(v.text) == 0 {
 				return false
 			}
-			if repo = l.spelled[string(v.text)]; repo == nil {
-				repo = l.repo(string(v.text))
-			}
+			repo = l.repoBytes(v.text)
 			return true
 		}
 		ok = true
@@ -310,10 +308,7 @@ func (l *Ledger) applyFlatReview(packed []byte) bool {
 	if !ok || len(repo) == 0 || len(number) == 0 {
 		return false
 	}
-	r := l.spelled[string(repo)]
-	if r == nil {
-		r = l.repo(string(repo))
-	}
+	r := l.repoBytes(repo)
 	r.mergeReview(r.pullRequest(number), v)
 	return true
 }

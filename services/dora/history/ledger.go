@@ -31,9 +31,11 @@ type Ledger struct {
 	lastAt  Time
 
 	// Scratch space of readers.
-	commit event.PackedCommit
-	pull   pullRequestReport
-	flat   flat
+	commit   event.PackedCommit
+	pull     pullRequestReport
+	lastURL  string
+	lastRepo *repository
+	flat     flat
 
 	state derived
 }
@@ -111,6 +113,16 @@ func (l *Ledger) repo(url string) *repository {
 	return r
 }
 
+// repoBytes is repo for readers of packed reports, of which many in a row are
+// about one repository.
+func (l *Ledger) repoBytes(url []byte) *repository {
+	if l.lastRepo == nil || string(url) != l.lastURL {
+		l.lastURL = string(url)
+		l.lastRepo = l.repo(l.lastURL)
+	}
+	return l.lastRepo
+}
+
 func (l *Ledger) saw(at Time) {
 	if at > 0 && (l.firstAt == 0 || at < l.firstAt) {
 		l.firstAt = at
@@ -179,10 +191,7 @@ func (l *Ledger) apply(source string, at Time, body event.Body) {
 }
 
 func (l *Ledger) applyCommit(c *event.PackedCommit) {
-	r, ok := l.spelled[string(c.Repo)]
-	if !ok {
-		r = l.repo(string(c.Repo))
-	}
+	r := l.repoBytes(c.Repo)
 	var touched uint64
 	for i, s := range r.services {
 		for _, p := range c.Paths {

@@ -26,11 +26,10 @@ func (l *Ledger) arrivals(r *repository) []arrival {
 // pullRequestRow makes the row of one pull request.
 func (l *Ledger) pullRequestRow(r *repository, slot int32, lanes []arrival) PullRequest {
 	p := r.pulls[slot]
-	first, approved := p.firstReview()
 	out := PullRequest{
 		Repo: r.url, Number: p.number, Title: p.title.v, Base: p.base.v, URL: p.url.v,
 		Author: l.author([]byte(p.author.v)), Head: r.dag.refText(p.headSHA), FirstCommitAt: p.first,
-		CreatedAt: p.createdAt.v, FirstCommentAt: first, ApprovedAt: approved,
+		CreatedAt: p.createdAt.v, FirstCommentAt: p.ref.FirstReviewAt, ApprovedAt: p.approved,
 		MergedAt: p.mergedAt.v, ClosedAt: p.closedAt.v, Commits: p.own,
 	}
 	switch {

@@ -68,8 +68,10 @@ func (l *Ledger) Settle() Delta {
 	}
 	l.encodeSummary(e)
 	l.rest(active)
-	slices.Sort(e.out.Deleted)
-	return e.out
+	out := e.out
+	e.out = Delta{}
+	slices.Sort(out.Deleted)
+	return out
 }
 
 // activeRepositories are those of which something was reported since the last

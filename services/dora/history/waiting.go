@@ -155,7 +155,7 @@ func (l *Ledger) encodeWaiting(e *encoder, q *waiting, months map[month]bool) {
 			return
 		}
 		delete(months, m)
-		w := newWriter()
+		w := e.w.begin()
 		w.flags(true, len(p.LongSHAs) > 0)
 		w.text(q.service)
 		w.text(q.environment)
