@@ -122,10 +122,10 @@ func (lr *laneRepo) attribute(rows []*row) {
 		}
 		lr.shift(h.nodes)
 	}
-	for len(lr.labels) < len(g.nodes) {
+	for len(lr.labels) < g.size() {
 		lr.labels = append(lr.labels, none)
 	}
-	lr.heirs = append(lr.heirs, make([]uint8, len(g.nodes)-len(lr.heirs))...)
+	lr.heirs = append(lr.heirs, make([]uint8, g.size()-len(lr.heirs))...)
 	lr.held = lr.held[:keep]
 	lr.order = rows
 	for i, r := range rows {
@@ -162,7 +162,7 @@ func (lr *laneRepo) disturbed() (relabel bool) {
 		if k := lr.labelOf(t.n); k != none {
 			lr.order[k].stale = true
 			relabel = relabel || t.edges
-			if t.was != lr.repo.dag.nodes[t.n].committed {
+			if t.was != lr.repo.dag.at(t.n).committed {
 				slices.SortFunc(lr.order[k].nodes, lr.repo.dag.inOrder)
 			}
 		}

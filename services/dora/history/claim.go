@@ -61,7 +61,7 @@ func (r *repository) rederive(reshaped bool) {
 		for slot := range r.pulls {
 			r.changed(int32(slot))
 		}
-	case len(g.touched) > 0 || len(g.nodes) > g.settled:
+	case len(g.touched) > 0 || g.size() > g.settled:
 		for slot := range r.loose {
 			r.changed(slot)
 		}
@@ -90,7 +90,7 @@ func (r *repository) claimants(n int32) []int32 {
 	if all, ok := r.rivals[n]; ok {
 		return slices.Clone(all)
 	}
-	if slot := r.dag.nodes[n].pr; slot != none {
+	if slot := r.dag.at(n).pr; slot != none {
 		return []int32{slot}
 	}
 	return nil
@@ -118,13 +118,13 @@ func (r *repository) reclaim(slot int32) {
 	}
 	for _, n := range append(old.nodes, now.nodes...) {
 		if int(n) < r.dag.settled {
-			r.moved = append(r.moved, touch{n: n, was: r.dag.nodes[n].committed})
+			r.moved = append(r.moved, touch{n: n, was: r.dag.at(n).committed})
 		}
 	}
 }
 
 func (r *repository) take(n, slot int32) {
-	v := &r.dag.nodes[n]
+	v := r.dag.at(n)
 	if v.pr == none {
 		v.pr = slot
 		return
@@ -141,7 +141,7 @@ func (r *repository) take(n, slot int32) {
 
 func (r *repository) release(slot int32, old claim) {
 	for _, n := range old.nodes {
-		v := &r.dag.nodes[n]
+		v := r.dag.at(n)
 		all := slices.DeleteFunc(r.rivals[n], func(s int32) bool { return s == slot })
 		switch len(all) {
 		case 0:
@@ -200,7 +200,7 @@ func (r *repository) claimOf(slot int32) claim {
 		c.merge = r.follow(slot, p.mergeSHA.v)
 	}
 	if c.merge != none {
-		m := &g.nodes[c.merge]
+		m := g.at(c.merge)
 		if m.flags&isMerge != 0 {
 			others := append([]int32{m.p2}, g.more[c.merge]...)
 			brought, _ := g.difference(m.p1, others, mostClaimed)
@@ -218,7 +218,7 @@ func (r *repository) claimOf(slot int32) claim {
 			continue
 		}
 		c.own++
-		if t := g.nodes[n].authored; t != 0 && (c.first == 0 || t < c.first) {
+		if t := g.at(n).authored; t != 0 && (c.first == 0 || t < c.first) {
 			c.first = t
 		}
 	}
@@ -226,7 +226,7 @@ func (r *repository) claimOf(slot int32) claim {
 		return c
 	}
 	if c.first == 0 {
-		c.first = g.nodes[c.merge].authored
+		c.first = g.at(c.merge).authored
 	}
 	if !set.has(c.merge) {
 		if !g.has(c.merge, isMerge) {
@@ -269,7 +269,7 @@ func (c *claim) rewritten(g *dag) {
 		return
 	}
 	run := make([]int32, 0, len(known))
-	for n := c.merge; n != none && len(run) < len(known) && !g.has(n, isMerge); n = g.nodes[n].p1 {
+	for n := c.merge; n != none && len(run) < len(known) && !g.has(n, isMerge); n = g.at(n).p1 {
 		run = append(run, n)
 	}
 	if len(run) == len(known) && slices.Equal(authoredTimes(g, run), authoredTimes(g, known)) {
@@ -278,7 +278,7 @@ func (c *claim) rewritten(g *dag) {
 				c.nodes = append(c.nodes, n)
 			}
 		}
-	} else if m := g.nodes[c.merge].authored; c.first != 0 && (m == 0 || c.first < m) {
+	} else if m := g.at(c.merge).authored; c.first != 0 && (m == 0 || c.first < m) {
 		c.squash = c.first
 	}
 	c.gone = true
@@ -287,7 +287,7 @@ func (c *claim) rewritten(g *dag) {
 func authoredTimes(g *dag, nodes []int32) []Time {
 	out := make([]Time, len(nodes))
 	for i, n := range nodes {
-		out[i] = g.nodes[n].authored
+		out[i] = g.at(n).authored
 	}
 	slices.Sort(out)
 	return out

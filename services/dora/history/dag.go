@@ -14,7 +14,8 @@ import (
 // Node numbers follow the order of arrival, so nothing that is derived may
 // depend on them.
 type dag struct {
-	nodes   []node
+	chunks  []*chunk
+	count   int32
 	table   table
 	more    map[int32][]int32 // third and further parents of octopus merges
 	touches []uint64          // bit per declared service with paths; nil unless there are some
@@ -42,6 +43,15 @@ type node struct {
 	flags     nodeFlags
 }
 
+// chunk is some nodes in a row. Nodes stay where they are when more come.
+type chunk [chunkSize]node
+
+const chunkSize = 256
+
+// at is the node of a number; size is how many there are.
+func (g *dag) at(n int32) *node { return &g.chunks[uint32(n)/chunkSize][uint32(n)%chunkSize] }
+func (g *dag) size() int        { return int(g.count) }
+
 type nodeFlags uint8
 
 const (
@@ -66,16 +76,20 @@ func newDAG() *dag {
 	return &dag{table: newTable(), more: map[int32][]int32{}, long: map[SHA]string{}}
 }
 
-func (g *dag) has(n int32, f nodeFlags) bool { return g.nodes[n].flags&f != 0 }
+func (g *dag) has(n int32, f nodeFlags) bool { return g.at(n).flags&f != 0 }
 
 // node returns the number of a hash, making a node when it is new.
 func (g *dag) node(h SHA) int32 {
-	if n := g.table.find(g.nodes, &h); n != none {
+	if n := g.table.find(g, &h); n != none {
 		return n
 	}
-	n := int32(len(g.nodes))
-	g.nodes = append(g.nodes, node{sha: h, p1: none, p2: none, pr: none})
-	g.table.put(g.nodes, n)
+	n := g.count
+	if int(n)%chunkSize == 0 {
+		g.chunks = append(g.chunks, new(chunk))
+	}
+	g.count++
+	*g.at(n) = node{sha: h, p1: none, p2: none, pr: none}
+	g.table.put(g, n)
 	if g.touches != nil {
 		g.touches = append(g.touches, 0)
 	}
@@ -108,7 +122,7 @@ func (g *dag) hashKey(h event.Hash) SHA {
 }
 
 // text is the hash of a node as its source writes it.
-func (g *dag) text(n int32) string { return g.nodes[n].sha.Text(g.long) }
+func (g *dag) text(n int32) string { return g.at(n).sha.Text(g.long) }
 
 // reported returns the reported commit that a node stands for: itself, or the
 // only one that it abbreviates; none when there is no such commit.
@@ -117,7 +131,7 @@ func (g *dag) reported(n int32) int32 {
 		return n
 	}
 	if len(g.long) > 0 {
-		if text, ok := g.long[g.nodes[n].sha]; ok {
+		if text, ok := g.long[g.at(n).sha]; ok {
 			return g.expand(text)
 		}
 	}
@@ -127,7 +141,7 @@ func (g *dag) reported(n int32) int32 {
 // lookup finds a reported commit by its hash, or by a unique abbreviation of it.
 func (g *dag) lookup(text string) int32 {
 	h := ParseSHA(text)
-	if n := g.table.find(g.nodes, &h); n != none && g.has(n, present) {
+	if n := g.table.find(g, &h); n != none && g.has(n, present) {
 		return n
 	}
 	if len(text) == 40 {
@@ -141,7 +155,7 @@ func (g *dag) expand(text string) int32 {
 	if g.short == nil {
 		g.short = map[uint16][]int32{}
 	}
-	for ; g.indexed < len(g.nodes); g.indexed++ {
+	for ; g.indexed < g.size(); g.indexed++ {
 		k := prefix(g.text(int32(g.indexed)))
 		g.short[k] = append(g.short[k], int32(g.indexed))
 	}
@@ -169,7 +183,7 @@ func prefix(text string) uint16 {
 
 // parents calls f with each known parent of n.
 func (g *dag) parents(n int32, f func(int32)) {
-	v := &g.nodes[n]
+	v := g.at(n)
 	if v.p1 != none {
 		f(v.p1)
 	}
@@ -188,13 +202,13 @@ func (g *dag) parents(n int32, f func(int32)) {
 // and of two lists of parents the longer is believed, then the greater.
 func (g *dag) add(c *event.PackedCommit, author AuthorRef, touched uint64) {
 	n := g.node(g.hashKey(c.SHA))
-	before := g.nodes[n]
+	before := *g.at(n)
 	paths := uint64(0)
 	if g.touches != nil {
 		paths = g.touches[n]
 		g.touches[n] |= touched
 	}
-	v := &g.nodes[n]
+	v := g.at(n)
 	v.flags |= present
 	if before.flags&present == 0 {
 		g.commits++
@@ -210,7 +224,6 @@ func (g *dag) add(c *event.PackedCommit, author AuthorRef, touched uint64) {
 	v.committed = max(v.committed, c.CommittedAt)
 	v.author = max(v.author, author)
 	edges := c.KnowsParents() && g.mergeParents(n, c.Parents)
-	v = &g.nodes[n] // parents may have moved the nodes
 	if int(n) < g.settled && (edges || *v != before || g.touches != nil && g.touches[n] != paths) {
 		g.touched = append(g.touched, touch{n: n, was: before.committed, edges: edges,
 			dated: before.flags&present == 0 || before.authored != v.authored})
@@ -220,7 +233,7 @@ func (g *dag) add(c *event.PackedCommit, author AuthorRef, touched uint64) {
 func (g *dag) mergeParents(n int32, hashes []event.Hash) bool {
 	if g.has(n, parentsKnown) {
 		var have, next []SHA
-		g.parents(n, func(p int32) { have = append(have, g.nodes[p].sha) })
+		g.parents(n, func(p int32) { have = append(have, g.at(p).sha) })
 		for _, h := range hashes {
 			next = append(next, g.hashKey(h))
 		}
@@ -233,15 +246,15 @@ func (g *dag) mergeParents(n int32, hashes []event.Hash) bool {
 		p := g.node(g.hashKey(h))
 		switch i {
 		case 0:
-			g.nodes[n].p1 = p
+			g.at(n).p1 = p
 		case 1:
-			g.nodes[n].p2 = p
-			g.nodes[n].flags |= isMerge
+			g.at(n).p2 = p
+			g.at(n).flags |= isMerge
 		default:
 			g.more[n] = append(g.more[n], p)
 		}
 	}
-	g.nodes[n].flags |= parentsKnown
+	g.at(n).flags |= parentsKnown
 	return true
 }
 
@@ -249,7 +262,7 @@ func compareSHA(a, b SHA) int { return slices.Compare(a[:], b[:]) }
 
 // inOrder orders commits by time, then by hash.
 func (g *dag) inOrder(a, b int32) int {
-	x, y := &g.nodes[a], &g.nodes[b]
+	x, y := g.at(a), g.at(b)
 	switch {
 	case x.committed < y.committed:
 		return -1

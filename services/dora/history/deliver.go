@@ -41,7 +41,7 @@ func (lr *laneRepo) deliver() {
 	slices.SortStableFunc(order, func(a, b *row) int { return cmp.Compare(a.started(), b.started()) })
 	heirs := lr.heirs
 	if !slices.Equal(order, lr.order) {
-		labels, heirs = g.unlabelled(), make([]uint8, len(g.nodes))
+		labels, heirs = g.unlabelled(), make([]uint8, g.size())
 		for i, row := range order {
 			g.label(labels, row.node, int32(i))
 		}
@@ -126,7 +126,7 @@ const (
 // holdsFirst reports whether n has first among its ancestors or is it. What it
 // learns of the nodes in between it leaves in heirs.
 func (g *dag) holdsFirst(n, first int32, labels []int32, heirs []uint8) bool {
-	if g.nodes[n].gen == endless {
+	if g.at(n).gen == endless {
 		return g.contains(n, first)
 	}
 	heirs[first] = holds
@@ -167,7 +167,7 @@ func (g *dag) holdsFirst(n, first int32, labels []int32, heirs []uint8) bool {
 
 // unlabelled is a fresh set of labels, one a node.
 func (g *dag) unlabelled() []int32 {
-	labels := make([]int32, len(g.nodes))
+	labels := make([]int32, g.size())
 	for i := range labels {
 		labels[i] = none
 	}

@@ -134,7 +134,7 @@ func (g *dag) compareRefs(x, y int32) int {
 	if x == y || x == none || y == none {
 		return cmp.Compare(x, y)
 	}
-	return compareSHA(g.nodes[x].sha, g.nodes[y].sha)
+	return compareSHA(g.at(x).sha, g.at(y).sha)
 }
 
 func (l *Ledger) applyReview(b *event.Review) {

@@ -79,7 +79,7 @@ func (l *Ledger) Settle() Delta {
 func (l *Ledger) activeRepositories() []*repository {
 	var out []*repository
 	for _, r := range l.repos {
-		if len(r.dirty) > 0 || len(r.dag.touched) > 0 || len(r.dag.nodes) > r.dag.settled || r.renamed || !r.seen {
+		if len(r.dirty) > 0 || len(r.dag.touched) > 0 || r.dag.size() > r.dag.settled || r.renamed || !r.seen {
 			r.seen = true
 			out = append(out, r)
 		}
@@ -166,7 +166,7 @@ func (l *Ledger) rest(active []*repository) {
 	for _, r := range active {
 		r.renamed = false
 		r.moved = r.moved[:0]
-		r.dag.settled = len(r.dag.nodes)
+		r.dag.settled = r.dag.size()
 	}
 }
 

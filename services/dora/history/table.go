@@ -34,25 +34,25 @@ func (t *table) hash(h *SHA) uint64 {
 }
 
 // find returns the node with that hash, or none.
-func (t *table) find(nodes []node, h *SHA) int32 {
+func (t *table) find(g *dag, h *SHA) int32 {
 	x, mask := t.hash(h), uint64(len(t.slots)-1)
 	for i := x & mask; ; i = (i + 1) & mask {
 		s := t.slots[i]
-		if s.n == 0 || s.tag == uint32(x>>32) && nodes[s.n-1].sha == *h {
+		if s.n == 0 || s.tag == uint32(x>>32) && g.at(s.n-1).sha == *h {
 			return s.n - 1
 		}
 	}
 }
 
 // put takes in a new node, and doubles the table when it gets crowded.
-func (t *table) put(nodes []node, n int32) {
+func (t *table) put(g *dag, n int32) {
 	if t.used++; 3*t.used > 2*len(t.slots) {
 		t.slots = make([]slot, 2*len(t.slots))
 		for i := range n {
-			t.place(t.hash(&nodes[i].sha), i)
+			t.place(t.hash(&g.at(i).sha), i)
 		}
 	}
-	t.place(t.hash(&nodes[n].sha), n)
+	t.place(t.hash(&g.at(n).sha), n)
 }
 
 func (t *table) place(x uint64, n int32) {

@@ -83,7 +83,7 @@ func (q *waiting) update() map[month]bool {
 	if !q.made || r.renamed || q.lane != nil && q.lane.all {
 		q.made, q.nodes = true, q.nodes[:0]
 		months := q.blocks.months()
-		for n := range g.nodes {
+		for n := range g.size() {
 			if q.holds(int32(n)) {
 				q.nodes = append(q.nodes, int32(n))
 			}
@@ -92,13 +92,13 @@ func (q *waiting) update() map[month]bool {
 		g.eachMonth(q.nodes, func(m month, _ []int32) { months[m] = true })
 		return months
 	}
-	changed := make([]int32, 0, len(r.moved)+len(g.nodes)-g.settled)
+	changed := make([]int32, 0, len(r.moved)+g.size()-g.settled)
 	months := map[month]bool{}
 	for _, t := range r.moved {
 		months[monthOf(t.was)] = true
 		changed = append(changed, t.n)
 	}
-	for n := g.settled; n < len(g.nodes); n++ {
+	for n := g.settled; n < g.size(); n++ {
 		changed = append(changed, int32(n))
 	}
 	if q.lane != nil {
@@ -109,10 +109,10 @@ func (q *waiting) update() map[month]bool {
 	}
 	slices.Sort(changed)
 	changed = slices.Compact(changed)
-	g.walker.begin(len(g.nodes))
+	g.walker.begin(g.size())
 	for _, n := range changed {
 		g.walker.mark[n] = g.walker.epoch
-		months[monthOf(g.nodes[n].committed)] = true
+		months[monthOf(g.at(n).committed)] = true
 	}
 	q.nodes = slices.DeleteFunc(q.nodes, func(n int32) bool { return g.walker.mark[n] == g.walker.epoch })
 	changed = slices.DeleteFunc(changed, func(n int32) bool { return !q.holds(n) })
@@ -170,7 +170,7 @@ func (l *Ledger) encodeWaiting(e *encoder, q *waiting, months map[month]bool) {
 
 // eachMonth cuts nodes, which are in order, into those of each month.
 func (g *dag) eachMonth(nodes []int32, f func(m month, nodes []int32)) {
-	runs(nodes, func(n int32) Time { return g.nodes[n].committed }, f)
+	runs(nodes, func(n int32) Time { return g.at(n).committed }, f)
 }
 
 // changeWriter turns commits into the changes that readers see.
@@ -188,7 +188,7 @@ func (w *changeWriter) changes(nodes []int32) Pending {
 	out := Pending{Changes: make([]Change, 0, len(nodes))}
 	local := map[int32]int32{} // slot -> index into PullRequests
 	for _, n := range nodes {
-		v := &g.nodes[n]
+		v := g.at(n)
 		if v.flags&present == 0 || w.skipMerges && v.flags&isMerge != 0 {
 			continue
 		}

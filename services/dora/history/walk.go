@@ -17,21 +17,21 @@ const endless = math.MaxInt32
 func (g *dag) generations() (reshaped bool) {
 	for _, t := range g.touched {
 		if t.edges {
-			g.nodes[t.n].gen = 0
+			g.at(t.n).gen = 0
 			reshaped = reshaped || g.has(t.n, isParent)
 		}
 	}
 	from := g.settled
 	if reshaped {
 		from = 0
-		for n := range g.nodes {
-			g.nodes[n].gen = 0
+		for n := range g.count {
+			g.at(n).gen = 0
 		}
 	}
 	for _, t := range g.touched {
 		g.generation(t.n)
 	}
-	for n := from; n < len(g.nodes); n++ {
+	for n := from; n < g.size(); n++ {
 		g.generation(int32(n))
 	}
 	return reshaped
@@ -43,14 +43,14 @@ func (g *dag) generation(start int32) {
 	stack := append(g.walker.queue[:0], start)
 	for len(stack) > 0 {
 		n := stack[len(stack)-1]
-		if g.nodes[n].gen > 0 {
+		if g.at(n).gen > 0 {
 			stack = stack[:len(stack)-1]
 			continue
 		}
-		g.nodes[n].gen = entered
+		g.at(n).gen = entered
 		deepest, ready := int32(0), true
 		g.parents(n, func(p int32) {
-			switch gen := g.nodes[p].gen; gen {
+			switch gen := g.at(p).gen; gen {
 			case 0:
 				stack = append(stack, p)
 				ready = false
@@ -59,12 +59,12 @@ func (g *dag) generation(start int32) {
 			default:
 				deepest = max(deepest, gen)
 			}
-			g.nodes[p].flags |= isParent
+			g.at(p).flags |= isParent
 		})
 		if ready {
-			g.nodes[n].gen = deepest
+			g.at(n).gen = deepest
 			if deepest < endless {
-				g.nodes[n].gen++
+				g.at(n).gen++
 			}
 		}
 	}
@@ -95,8 +95,8 @@ func (g *dag) label(labels []int32, start, label int32) []int32 {
 
 // contains reports whether tip has n among its ancestors or is n.
 func (g *dag) contains(tip, n int32) bool {
-	w, least := &g.walker, g.nodes[n].gen
-	w.begin(len(g.nodes))
+	w, least := &g.walker, g.at(n).gen
+	w.begin(g.size())
 	w.mark[tip] = w.epoch
 	queue := append(w.queue[:0], tip)
 	found := tip == n
@@ -105,7 +105,7 @@ func (g *dag) contains(tip, n int32) bool {
 		queue = queue[:len(queue)-1]
 		g.parents(v, func(p int32) {
 			found = found || p == n
-			if gen := g.nodes[p].gen; w.mark[p] < w.epoch && (gen > least || gen == endless) {
+			if gen := g.at(p).gen; w.mark[p] < w.epoch && (gen > least || gen == endless) {
 				w.mark[p] = w.epoch
 				queue = append(queue, p)
 			}
@@ -119,7 +119,7 @@ func (g *dag) contains(tip, n int32) bool {
 // may be none). When there are more than most it gives up and returns false.
 func (g *dag) difference(base int32, tips []int32, most int) ([]int32, bool) {
 	w := &g.walker
-	w.begin(len(g.nodes))
+	w.begin(g.size())
 	w.heap, w.open = w.heap[:0], 0
 	if base != none {
 		g.paint(base, sideBase)
@@ -195,7 +195,7 @@ func (g *dag) paint(n int32, side uint32) {
 	if side == sideTips {
 		w.open++
 	}
-	w.heap = append(w.heap, queued{g.nodes[n].gen, n})
+	w.heap = append(w.heap, queued{g.at(n).gen, n})
 	for i := len(w.heap) - 1; i > 0; {
 		up := (i - 1) / 2
 		if !g.later(w.heap[i], w.heap[up]) {
@@ -236,5 +236,5 @@ func (g *dag) later(a, b queued) bool {
 	if a.gen != b.gen || a.gen != endless {
 		return a.gen > b.gen
 	}
-	return compareSHA(g.nodes[a.n].sha, g.nodes[b.n].sha) > 0
+	return compareSHA(g.at(a.n).sha, g.at(b.n).sha) > 0
 }
