@@ -131,6 +131,9 @@ func unpacked(r *http.Request, most int64) (io.Reader, error) {
 		return r.Body, nil
 	case "gzip":
 		z, err := gzip.NewReader(r.Body)
+		if errors.Is(err, gzip.ErrHeader) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, problem.New(problem.InvalidBody, "the body is not gzip").WithCause(err)
+		}
 		if err != nil {
 			return nil, unreadable(err)
 		}
@@ -147,7 +150,7 @@ func unreadable(err error) error {
 	case errors.As(err, &tooLarge), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
-		return problem.New(problem.InvalidBody, "the body is not gzip").WithCause(err)
+		return problem.New(problem.InvalidBody, "the gzip is damaged").WithCause(err)
 	}
 	return problem.New(problem.InvalidBody, "the body broke off").WithMend("send it again").WithCause(err)
 }

@@ -237,7 +237,7 @@ func (s *Service) quarantine(ctx context.Context, q Quarantined, err error, body
 		q.Detail = err.Error()
 	}
 	q.ReceivedAt, q.Size = event.Micros(s.clock.Now()), int64(len(body))
-	q.Body = body[:min(len(body), keptBody)]
+	q.Body = append([]byte{}, body[:min(len(body), keptBody)]...)
 	for _, t := range []*string{&q.Source, &q.Project, &q.Kind, &q.Delivery, &q.Field, &q.Detail} {
 		*t = strings.ToValidUTF8(strings.ReplaceAll(*t, "\x00", "�"), "�")
 		*t = (*t)[:min(len(*t), 500)]

@@ -3,15 +3,21 @@ package dora
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
@@ -29,35 +35,57 @@ const (
 // server is the service with its real handler on a real database.
 type server struct {
 	t       *testing.T
+	db      *sqlstore.DB
 	svc     *Service
 	store   Store
 	handler http.Handler
 	clock   *clock.Manual
-	stop    func()
+	people  *people
+	metrics *prometheus.Registry
+	stop    func() // ends the following of the log
 }
 
 // each runs a test of the service on both engines.
 func each(t *testing.T, run func(t *testing.T, s *server)) {
 	t.Helper()
-	storetest.Each(t, Migrations(), func(t *testing.T, db *sqlstore.DB) { run(t, serve(t, db)) })
+	storetest.Each(t, Migrations(), func(t *testing.T, db *sqlstore.DB) { run(t, serve(t, db, NewStore(db))) })
 }
 
-func serve(t *testing.T, db *sqlstore.DB) *server {
+// onSQLite runs a test of what no engine has a part in, on SQLite alone.
+func onSQLite(t *testing.T, run func(t *testing.T, s *server)) {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	c := clock.NewManual(time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC))
-	verifier, err := auth.NewVerifier(auth.Options{Audience: "dora", StaticToken: operatorToken, Clock: c, Log: log})
+	db, err := sqlstore.Open(context.Background(), "sqlite:"+filepath.Join(t.TempDir(), "dora.db"), sqlstore.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := NewStore(db)
-	svc, err := New(Config{GitHubSecret: githubSecret, GitHubIncidentLabels: []string{"incident"}}, store, c, log, prometheus.NewRegistry(), verifier)
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := db.Migrate(context.Background(), Migrations()); err != nil {
+		t.Fatal(err)
+	}
+	run(t, serve(t, db, NewStore(db)))
+}
+
+// serve starts the service on a store of a database.
+func serve(t *testing.T, db *sqlstore.DB, store Store) *server {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	c := clock.NewManual(time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC))
+	people, reg := newPeople(t, c), prometheus.NewRegistry()
+	verifier, err := auth.NewVerifier(auth.Options{Audience: "dora", StaticToken: operatorToken, Issuer: people, Clock: c, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc, err := New(Config{GitHubSecret: githubSecret, GitHubIncidentLabels: []string{"incident"}}, store, c, log, reg, verifier)
 	if err != nil {
 		t.Fatal(err)
 	}
 	api := httpapi.New(httpapi.Options{Service: "dora", Title: "Delivery metrics", Version: "1", Log: log, Verifier: verifier, Clock: c})
 	svc.register(api)
-	s := &server{t: t, svc: svc, store: store, handler: api.Handler(), clock: c}
+	s := &server{t: t, db: db, svc: svc, store: store, handler: api.Handler(), clock: c, people: people, metrics: reg}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -77,6 +105,138 @@ func serve(t *testing.T, db *sqlstore.DB) *server {
 		}
 	})
 	return s
+}
+
+// people makes the tokens of people, as identity does.
+type people struct {
+	t     *testing.T
+	clock clock.Clock
+	key   ed25519.PrivateKey
+}
+
+func newPeople(t *testing.T, c clock.Clock) *people {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &people{t, c, key}
+}
+
+// Keys implements auth.Issuer.
+func (p *people) Keys(context.Context) (jose.JSONWebKeySet, error) {
+	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.key.Public(), KeyID: "k", Algorithm: "EdDSA", Use: "sig"}}}, nil
+}
+
+// Exchange implements auth.Issuer.
+func (p *people) Exchange(context.Context, auth.Credential, string) (string, error) {
+	return "", auth.ErrRefused
+}
+
+// token is that of someone with some scopes, for some projects or for all.
+func (s *server) token(scopes string, projects ...string) string {
+	s.t.Helper()
+	now := s.clock.Now()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: jose.JSONWebKey{Key: s.people.key, KeyID: "k"}},
+		(&jose.SignerOptions{}).WithType("at+jwt"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text, err := jwt.Signed(signer).Claims(auth.Claims{
+		Issuer: auth.IssuerName, Subject: "someone", Audience: "dora", Kind: auth.KindPerson, Scope: scopes, Projects: projects,
+		IssuedAt: now.Unix(), NotBefore: now.Unix(), Expires: now.Add(auth.MaxExchanged).Unix(), ID: "1",
+	}).Serialize()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return text
+}
+
+// want calls and checks the status and that the answer holds some texts.
+func (s *server) want(status int, method, path, body string, header []string, texts ...string) string {
+	s.t.Helper()
+	code, answer := s.call(method, path, body, header...)
+	if code != status {
+		s.t.Errorf("%s %s: %d %s; want %d", method, path, code, answer, status)
+	}
+	for _, text := range texts {
+		if !strings.Contains(answer, text) {
+			s.t.Errorf("%s %s: %d %s; want %q in it", method, path, code, answer, text)
+		}
+	}
+	return answer
+}
+
+// counted is the value of a counter whose labels have these values, in the order
+// of the labels' names.
+func (s *server) counted(name string, values ...string) float64 {
+	s.t.Helper()
+	families, err := s.metrics.Gather()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			var got []string
+			for _, l := range m.GetLabel() {
+				got = append(got, l.GetValue())
+			}
+			if slices.Equal(got, values) {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
+}
+
+// kept is what the log and the quarantine hold, to see whether a request changed
+// anything.
+func (s *server) kept() (events, quarantined int) {
+	s.t.Helper()
+	log, err := s.store.Events(context.Background(), 0, 100_000)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	rows, err := s.store.Quarantined(context.Background(), "", 0, 10_000)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return len(log), len(rows)
+}
+
+// metric is one of the five in a report.
+type metric struct {
+	Metric       string
+	Value        *float64
+	N            int
+	Reason       *string
+	Completeness struct{ Linked, Total int }
+}
+
+// five asks for a report and gives its metrics by name.
+func (s *server) five(query string) map[string]metric {
+	s.t.Helper()
+	out := map[string]metric{}
+	for _, m := range get[struct{ Metrics []metric }](s, "/api/dora/v1/metrics?"+query).Metrics {
+		out[m.Metric] = m
+	}
+	return out
+}
+
+// wantValue checks the value of one metric.
+func (s *server) wantValue(five map[string]metric, name string, want float64, n int) {
+	s.t.Helper()
+	m := five[name]
+	if m.Value == nil || math.Abs(*m.Value-want) > 1e-9*max(1, want) || m.N != n {
+		text := "null"
+		if m.Value != nil {
+			text = fmt.Sprint(*m.Value)
+		}
+		s.t.Errorf("%s is %s of n = %d, want %g of %d", name, text, m.N, want, n)
+	}
 }
 
 // call sends a request as the operator and returns status and body.
