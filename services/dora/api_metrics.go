@@ -3,6 +3,8 @@ package dora
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -34,9 +36,28 @@ func (s *Service) registerMetrics(api huma.API) {
 			if err != nil {
 				return nil, queryProblem(err)
 			}
+			link(r.Metrics, in.ScopeInput, r.From, r.To)
+			for _, b := range r.Series {
+				link(b.Metrics, in.ScopeInput, b.From, b.To)
+			}
 			return &reportOutput{reportBody{Report: r, Stale: a.Pending > 0, PendingEvents: a.Pending}}, nil
 		})
 	s.registerProfiles(api)
+}
+
+// link adds to each metric of a window the address of the rows behind it.
+func link(all []metrics.Metric, in ScopeInput, from, to time.Time) {
+	q := url.Values{"from": {from.UTC().Format(time.RFC3339Nano)}, "to": {to.UTC().Format(time.RFC3339Nano)}}
+	for name, v := range map[string]string{"project": in.Project, "service": in.Service, "team": in.Team, "environment": in.Environment, "profile": in.Profile} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	rest := "&" + q.Encode()
+	for i := range all {
+		address := base + "/evidence?metric=" + all[i].Metric + rest
+		all[i].Evidence = &address
+	}
 }
 
 type profileBody struct {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/project"
 )
@@ -49,10 +48,6 @@ func (r projectRow) declared() (Declared, error) {
 	return d, nil
 }
 
-// declareLock is the key of PostgreSQL's advisory lock under which declarations
-// get their versions.
-const declareLock = 0x6677_6b64_6f72_6132
-
 func (s *sqlStore) PutProject(ctx context.Context, spec project.Spec, at event.Time) (Declared, error) {
 	text, err := json.Marshal(spec)
 	if err != nil {
@@ -60,18 +55,12 @@ func (s *sqlStore) PutProject(ctx context.Context, spec project.Spec, at event.T
 	}
 	d := Declared{Spec: spec, UpdatedAt: at}
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if s.db.Engine == sqlstore.Postgres { // SQLite has one writer at a time
-			if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(declareLock)); err != nil {
-				return err
-			}
-		}
-		// A declaration that was withdrawn and made again must not repeat a version.
-		var last sql.NullInt64
-		if err := tx.QueryRowContext(ctx, `SELECT max(v) FROM (SELECT max(version) AS v FROM project
-			UNION ALL SELECT max(spec_version) FROM head) AS versions`).Scan(&last); err != nil {
+		// A declaration that was withdrawn and made again must not repeat a version,
+		// and of two at the same time the later has the greater.
+		if err := tx.QueryRowContext(ctx, `INSERT INTO checkpoint (name, seq) VALUES ('declarations', 1)
+			ON CONFLICT (name) DO UPDATE SET seq = checkpoint.seq + 1 RETURNING seq`).Scan(&d.Version); err != nil {
 			return err
 		}
-		d.Version = last.Int64 + 1
 		_, err := tx.ExecContext(ctx, `INSERT INTO project (name, spec, version, updated_at) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (name) DO UPDATE SET spec = excluded.spec, version = excluded.version, updated_at = excluded.updated_at`,
 			spec.Project, string(text), d.Version, int64(d.UpdatedAt))

@@ -68,7 +68,8 @@ CREATE TABLE head (
   settled_at   BIGINT NOT NULL
 );
 
--- How far the projection has followed the log.
+-- How far the projection has followed the log, and how many declarations were
+-- made: each has that number as its version.
 CREATE TABLE checkpoint (
   name TEXT PRIMARY KEY,
   seq  BIGINT NOT NULL
