@@ -53,18 +53,16 @@ func (s *shelf) months() map[month]bool {
 	return out
 }
 
-// encoder gathers the blocks that differ from those handed out before.
+// encoder gathers the blocks that differ from those handed out before. Several
+// may work at once, each on shelves of its own.
 type encoder struct {
-	out     Delta
-	seed    maphash.Seed
-	w       *writer
-	inc     shelf
-	summary uint64
-	last    bool // a summary has been handed out
+	out  Delta
+	seed maphash.Seed // the same for all, or sums could not be compared
+	w    *writer
 }
 
-func newEncoder() encoder {
-	return encoder{seed: maphash.MakeSeed(), w: newWriter(), inc: newShelf("i")}
+func newEncoder(seed maphash.Seed) *encoder {
+	return &encoder{out: Delta{Changed: map[string][]byte{}}, seed: seed, w: newWriter()}
 }
 
 func (e *encoder) put(s *shelf, m month, block []byte) { e.putHeads(s, m, 0, block) }
@@ -179,8 +177,8 @@ func (l *Ledger) encodePullRequests(e *encoder, r *repository) {
 	}
 }
 
-func (e *encoder) incidents(incidents []*Incident) {
-	gone := e.inc.months()
+func (e *encoder) incidents(s *shelf, incidents []*Incident) {
+	gone := s.months()
 	runs(incidents, func(i *Incident) Time { return i.OpenedAt }, func(m month, rows []*Incident) {
 		delete(gone, m)
 		w := e.w.begin()
@@ -188,9 +186,9 @@ func (e *encoder) incidents(incidents []*Incident) {
 		for _, i := range rows {
 			w.incident(i)
 		}
-		e.put(&e.inc, m, w.b)
+		e.put(s, m, w.b)
 	})
 	for m := range gone {
-		e.drop(&e.inc, m)
+		e.drop(s, m)
 	}
 }

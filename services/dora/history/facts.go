@@ -18,6 +18,8 @@ type pullRequestFacts struct {
 	commits                       register[[]int32]
 	reviews                       []review // in order, each once
 
+	authorRef AuthorRef
+
 	claim
 	month month // under which it was last written
 	dirty bool  // to be derived again
@@ -112,6 +114,7 @@ func (l *Ledger) mergePullRequest(at Time, r *repository, b *pullRequestReport) 
 		put(&p.closedAt, at, b.closedAt), put(&p.base, at, b.base), put(&p.title, at, b.title), put(&p.url, at, b.url),
 		merge(&p.mergeSHA, at, b.mergeSHA, g.compareRefs), merge(&p.headSHA, at, b.headSHA, g.compareRefs),
 		merge(&p.commits, at, b.commits, func(x, y []int32) int { return slices.CompareFunc(x, y, g.compareRefs) })) {
+		p.authorRef = l.author([]byte(p.author.v))
 		r.changed(slot)
 	}
 }

@@ -28,7 +28,7 @@ func (l *Ledger) pullRequestRow(r *repository, slot int32, lanes []arrival) Pull
 	p := r.pulls[slot]
 	out := PullRequest{
 		Repo: r.url, Number: p.number, Title: p.title.v, Base: p.base.v, URL: p.url.v,
-		Author: l.author([]byte(p.author.v)), Head: r.dag.refText(p.headSHA), FirstCommitAt: p.first,
+		Author: p.authorRef, Head: r.dag.refText(p.headSHA), FirstCommitAt: p.first,
 		CreatedAt: p.createdAt.v, FirstCommentAt: p.ref.FirstReviewAt, ApprovedAt: p.approved,
 		MergedAt: p.mergedAt.v, ClosedAt: p.closedAt.v, Commits: p.own,
 	}

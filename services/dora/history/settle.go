@@ -2,8 +2,12 @@ package history
 
 import (
 	"cmp"
+	"hash/maphash"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 // derived is what Settle keeps between two settlings.
@@ -18,7 +22,10 @@ type derived struct {
 
 	incidentsChanged bool
 
-	encoder encoder
+	seed           maphash.Seed
+	incidentBlocks shelf
+	summary        []byte // as last handed out
+	settled        bool
 }
 
 func (s *derived) init() {
@@ -26,7 +33,8 @@ func (s *derived) init() {
 	s.waiting = map[waitingKey]*waiting{}
 	s.stale = map[*deploymentFacts]bool{}
 	s.unresolved = map[*deploymentFacts]struct{}{}
-	s.encoder = newEncoder()
+	s.seed = maphash.MakeSeed()
+	s.incidentBlocks = newShelf("i")
 }
 
 // Settle derives the history from the facts and returns the blocks that
@@ -39,40 +47,89 @@ func (s *derived) init() {
 // last the months in which any of that is written down.
 func (l *Ledger) Settle() Delta {
 	s := &l.state
-	e := &s.encoder
-	e.out = Delta{Changed: map[string][]byte{}}
+	e := newEncoder(s.seed)
 	active := l.activeRepositories()
-	for _, r := range active {
-		reshaped := r.dag.generations()
-		r.rederive(reshaped)
-	}
+	inParallel(len(active), func(_, i int) {
+		r := active[i]
+		r.rederive(r.dag.generations())
+	})
 	l.resolve(len(active) > 0)
-	moved := l.attribute(active)
+	moved := l.attribute(e, active)
 	if moved || s.incidentsChanged {
 		l.linkIncidents()
-		e.incidents(s.incidents)
-	}
-	for _, ln := range s.lanes {
-		if ln.dirty {
-			ln.fail()
-			l.encodeLane(e, ln)
-		}
-	}
-	for _, r := range l.repos {
-		if len(r.shown) > 0 || r.renamed {
-			l.encodePullRequests(e, r)
-		}
+		e.incidents(&s.incidentBlocks, s.incidents)
 	}
 	if moved || len(active) > 0 {
 		l.queues(e)
 	}
 	l.encodeSummary(e)
+	out := l.encode(e, l.changedRows())
 	l.rest(active)
-	out := e.out
-	e.out = Delta{}
+	return out
+}
+
+// changedRows is the work of writing the blocks of all that may have changed:
+// lane by lane, and repository by repository.
+func (l *Ledger) changedRows() []func(*encoder) {
+	s := &l.state
+	var work []func(*encoder)
+	for _, ln := range s.lanes {
+		if ln.dirty {
+			work = append(work, func(e *encoder) {
+				ln.fail()
+				l.encodeLane(e, ln)
+			})
+		}
+	}
+	waiting := map[*repository][]*waiting{}
+	for _, q := range s.waiting {
+		waiting[q.repo] = append(waiting[q.repo], q)
+	}
+	for _, r := range l.repos {
+		work = append(work, func(e *encoder) {
+			if len(r.shown) > 0 || r.renamed {
+				l.encodePullRequests(e, r)
+			}
+			for _, q := range waiting[r] {
+				l.encodeWaiting(e, q)
+			}
+		})
+	}
+	return work
+}
+
+// encode does the work on all processors and adds what first has gathered.
+func (l *Ledger) encode(first *encoder, work []func(*encoder)) Delta {
+	all := []*encoder{first}
+	for len(all) < processors(len(work)) {
+		all = append(all, newEncoder(first.seed))
+	}
+	inParallel(len(work), func(worker, i int) { work[i](all[worker]) })
+	out := first.out
+	for _, e := range all[1:] {
+		maps.Copy(out.Changed, e.out.Changed)
+		out.Deleted = append(out.Deleted, e.out.Deleted...)
+	}
 	slices.Sort(out.Deleted)
 	return out
 }
+
+// inParallel does n pieces of work that do not touch each other; worker numbers
+// who does it, from 0.
+func inParallel(n int, do func(worker, i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for worker := range processors(n) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(worker, i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func processors(n int) int { return min(n, runtime.GOMAXPROCS(0)) }
 
 // activeRepositories are those of which something was reported since the last
 // settling, by key.
@@ -90,7 +147,7 @@ func (l *Ledger) activeRepositories() []*repository {
 
 // attribute brings every lane up to date with its deployments and with the
 // active repositories; it says whether any deployment may have changed.
-func (l *Ledger) attribute(active []*repository) (moved bool) {
+func (l *Ledger) attribute(e *encoder, active []*repository) (moved bool) {
 	s := &l.state
 	for _, r := range active {
 		for k, lr := range r.lanes {
@@ -111,7 +168,7 @@ func (l *Ledger) attribute(active []*repository) (moved bool) {
 		for _, lr := range ln.repos {
 			lr.repo.leave(ln.laneKey)
 		}
-		s.encoder.clear(&ln.blocks)
+		e.clear(&ln.blocks)
 	}
 	s.vanished = nil
 	for _, ln := range s.lanes {

@@ -1,9 +1,9 @@
 package history
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"hash/maphash"
 	"maps"
 	"slices"
 
@@ -41,9 +41,9 @@ func (l *Ledger) encodeSummary(e *encoder) {
 	if err != nil {
 		panic(fmt.Sprintf("history: marshal summary: %v", err)) // plain data: cannot happen
 	}
-	if sum := maphash.Bytes(e.seed, b); !e.last || sum != e.summary {
+	if s := &l.state; !s.settled || !bytes.Equal(b, s.summary) {
 		e.out.Changed["m"] = b
-		e.summary, e.last = sum, true
+		s.summary, s.settled = b, true
 	}
 }
 

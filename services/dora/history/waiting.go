@@ -70,9 +70,6 @@ func (l *Ledger) queues(e *encoder) {
 				blocks: newShelf("p", k.service, k.environment, k.repo)}
 			s.waiting[k] = q
 		}
-		if months := q.update(); len(months) > 0 {
-			l.encodeWaiting(e, q, months)
-		}
 	}
 }
 
@@ -142,8 +139,12 @@ func mergeSorted[T any](a, b []T, compare func(x, y T) int) []T {
 	return a
 }
 
-// encodeWaiting writes the blocks of the given months.
-func (l *Ledger) encodeWaiting(e *encoder, q *waiting, months map[month]bool) {
+// encodeWaiting brings a queue up to date and writes the months that changed.
+func (l *Ledger) encodeWaiting(e *encoder, q *waiting) {
+	months := q.update()
+	if len(months) == 0 {
+		return
+	}
 	c := changeWriter{repo: q.repo, filter: q.filter, skipMerges: l.spec.MergeCommits == project.MergeSkip,
 		reason: reasonCode(ReasonNotDeployed), waiting: true}
 	q.repo.dag.eachMonth(q.nodes, func(m month, nodes []int32) {
