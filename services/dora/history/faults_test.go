@@ -1,7 +1,6 @@
 package history_test
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -11,77 +10,24 @@ import (
 
 // Each test of this file is a fault that other systems are known for.
 
-// service, outcome, by … change a deployment of a story.
-func service(name string) func(*event.Deployment) {
-	return func(d *event.Deployment) { d.Service = event.Some(name) }
-}
-
-func outcome(o string) func(*event.Deployment) {
-	return func(d *event.Deployment) { d.Outcome = event.Some(o) }
-}
-
-func byDigest(digest string) func(*event.Deployment) {
-	return func(d *event.Deployment) { d.Digest = event.Some(digest) }
-}
-
-func (s *story) incident(id string, opened, resolved int, change ...func(*event.Incident)) {
-	i := &event.Incident{ID: id, Service: event.Some("api"), OpenedAt: event.Some(at(opened))}
-	if resolved > 0 {
-		i.ResolvedAt = event.Some(at(resolved))
-	}
-	for _, c := range change {
-		c(i)
-	}
-	s.add("pager", i)
-}
-
-func (s *story) pull(number, merge string, created, merged int, commits ...string) {
-	hashes := make([]string, len(commits))
-	for i, c := range commits {
-		hashes[i] = sha(c)
-	}
-	s.add("github", &event.PullRequest{Repo: repo, Number: number, Author: event.Some("ada"), CreatedAt: event.Some(at(created)),
-		MergedAt: event.Some(at(merged)), MergeSHA: event.Some(sha(merge)), Commits: event.Some(hashes)})
-}
-
-func change(t *testing.T, d *history.Deployment, commit string) history.Change {
-	t.Helper()
-	i := slices.IndexFunc(d.Changes, func(c history.Change) bool { return c.SHA == history.ParseSHA(sha(commit)) })
-	if i < 0 {
-		t.Fatalf("deployment %s did not bring %q", d.ID, commit)
-	}
-	return d.Changes[i]
-}
-
-func pullRequest(t *testing.T, p *history.Projection, number string) *history.PullRequest {
-	t.Helper()
-	for _, r := range p.PullRequests {
-		if r.Number == number {
-			return r
+func TestChangesBelongToTheFirstDeploymentThatContainsThem(t *testing.T) {
+	s := &story{t: t}
+	s.deploy("3", "e", 50) // before its commits
+	s.commit("a", 1, 1)
+	s.commit("b", 2, 2, "a")
+	s.commit("c", 3, 3, "a")
+	s.commit("d", 4, 4, "b", "c")
+	s.commit("e", 5, 5, "d")
+	s.deploy("1", "a", 10)
+	s.deploy("2", "b", 20)
+	p := s.settle()
+	for id, want := range map[string]string{"1": "a", "2": "b", "3": "cde"} {
+		if got := names(deployment(t, p, id)); got != want {
+			t.Errorf("deployment %s brought %q, want %q", id, got, want)
 		}
 	}
-	t.Fatalf("no pull request %s", number)
-	return nil
-}
-
-func incident(t *testing.T, p *history.Projection, id string) *history.Incident {
-	t.Helper()
-	for _, i := range p.Incidents {
-		if i.ID == id {
-			return i
-		}
-	}
-	t.Fatalf("no incident %s", id)
-	return nil
-}
-
-// brought tells what each deployment should have brought.
-func brought(t *testing.T, p *history.Projection, want map[string]string) {
-	t.Helper()
-	for id, names_ := range want {
-		if got := names(deployment(t, p, id)); got != names_ {
-			t.Errorf("deployment %s brought %q, want %q", id, got, names_)
-		}
+	if got := deployment(t, p, "1"); got.Kind != history.KindFirst || got.Reason != history.ReasonBaseline {
+		t.Errorf("first deployment: kind %q reason %q", got.Kind, got.Reason)
 	}
 }
 
@@ -393,56 +339,42 @@ func TestAGitOpsRevisionIsNeverTakenForTheApplicationsCommit(t *testing.T) {
 	}
 }
 
-func TestThingsThatHappenAtTheSameMomentAreStillOrdered(t *testing.T) {
+func TestAnIncidentThatNamesAnImageIsLinkedOnceItsSourceIsKnown(t *testing.T) {
 	s := &story{t: t}
 	s.commit("a", 1, 1)
-	s.commit("b", 2, 2, "a")
 	s.deploy("1", "a", 10)
-	s.deploy("2", "b", 20, outcome(event.OutcomeFailure))
-	s.deploy("3", "b", 20)
-	d := deployment(t, s.settle(), "2")
-	if d.RestoredAt != at(20) || d.RestoredRef != "ci/3" {
-		t.Errorf("restored at %v by %q, want at once by ci/3", d.RestoredAt.Std(), d.RestoredRef)
+	s.deploy("2", "a", 20, service("web"))
+	s.incident("i", 40, 0, func(i *event.Incident) { i.Digest = event.Some("sha256:1111") })
+	l := history.NewLedger(s.spec, nil)
+	apply(t, l, s.events...)
+	before := l.Settle()
+	if i := incident(t, read(t, before), "i"); i.LinkedBy != history.LinkNone || i.Reason != history.ReasonNotSeen {
+		t.Errorf("before the artifact is known: %s %s", i.LinkedBy, i.Reason)
+	}
+	apply(t, l, event.New("ci", "shop", &event.Artifact{Digest: "sha256:1111", Repo: repo, SHA: sha("a")}))
+	p := read(t, before, l.Settle())
+	if i := incident(t, p, "i"); i.LinkedBy != history.LinkArtifact || i.DeploymentID != "1" || !deployment(t, p, "1").Failed {
+		t.Errorf("after: %s to %q", i.LinkedBy, i.DeploymentID)
 	}
 }
 
-func TestAFailureEndsWithWhicheverComesFirst(t *testing.T) {
-	for _, c := range []struct {
-		name           string
-		resolved, next int
-		rolledBack     bool
-		restored       int
-		by             string
-	}{
-		{"the incident is resolved", 15, 30, false, 15, history.RestoredIncident},
-		{"the next deployment is good", 40, 30, false, 30, history.RestoredDeployment},
-		{"it is rolled back", 40, 30, true, 30, history.RestoredRollback},
-		{"the incident is still open", 0, 30, false, 30, history.RestoredDeployment},
-		{"nothing has ended it", 0, 0, false, 0, ""},
-		{"the next deployment came before the incident", 40, 11, false, 40, history.RestoredIncident},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := &story{t: t}
-			s.commit("a", 1, 1)
-			s.commit("b", 2, 2, "a")
-			s.commit("c", 3, 3, "b")
-			s.deploy("1", "a", 5)
-			s.deploy("2", "b", 10)
-			s.incident("i", 12, c.resolved, func(i *event.Incident) { i.CausedByDeployment = event.Some("2") })
-			if to := "c"; c.next > 0 {
-				if c.rolledBack {
-					to = "a"
-				}
-				s.deploy("3", to, c.next)
-			}
-			d := deployment(t, s.settle(), "2")
-			want := event.Time(0)
-			if c.restored > 0 {
-				want = at(c.restored)
-			}
-			if !d.Failed || d.RestoredAt != want || d.RestoredBy != c.by {
-				t.Errorf("failed %v, restored %v by %q; want %v by %q", d.Failed, d.RestoredAt.Std(), d.RestoredBy, want.Std(), c.by)
-			}
-		})
+func TestARepositoryHasOneNameHoweverItIsSpelled(t *testing.T) {
+	s := &story{t: t}
+	s.commit("a", 1, 1)
+	s.commit("b", 2, 2, "a")
+	s.pull("7", "b", 1, 2)
+	s.deploy("1", "a", 10)
+	l, got := history.NewLedger(s.spec, []byte("salt")), blocks{}
+	apply(t, l, s.events...)
+	got.take(t, l.Settle())
+	const other = "git@git.example:shop.git"
+	s.add("jenkins", &event.Build{Repo: other, SHA: sha("b"), ID: "1", StartedAt: event.Some(at(3))})
+	apply(t, l, s.events[len(s.events)-1])
+	got.take(t, l.Settle())
+	p := got.projection(t)
+	for what, name := range map[string]string{"deployment": deployment(t, p, "1").Repo, "pull request": pullRequest(t, p, "7").Repo, "what waits": p.Pending[0].Repo} {
+		if name != other {
+			t.Errorf("%s is of %q, want the one name %q", what, name, other)
+		}
 	}
 }

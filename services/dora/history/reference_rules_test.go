@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/history"
@@ -354,48 +353,4 @@ func (m *reference) cause(i *entity, service string, lanes map[[2]string][]*refR
 		return nil, history.LinkNone, history.ReasonOutsideWindow
 	}
 	return d, history.LinkTime, ""
-}
-
-// ending is one of the things that can end a failure.
-type ending struct {
-	at      event.Time
-	by, ref string
-}
-
-// restored is what ended a failure first.
-func restored(d *refRow, after []*refRow, rollback *refRow, incidents []*history.Incident, failed func(*refRow) bool) ending {
-	var all []ending
-	began := d.FinishedAt.Std()
-	if d.Outcome != event.OutcomeFailure && rollback == nil {
-		began = incidents[0].OpenedAt.Std()
-	}
-	if rollback != nil {
-		all = append(all, ending{rollback.FinishedAt, history.RestoredRollback, rollback.Key()})
-	}
-	var last ending
-	for _, i := range incidents {
-		if i.ResolvedAt == 0 {
-			last = ending{}
-			break
-		}
-		if i.ResolvedAt > last.at {
-			last = ending{i.ResolvedAt, history.RestoredIncident, i.Key()}
-		}
-	}
-	if last.at != 0 {
-		all = append(all, last)
-	}
-	for _, n := range after {
-		if n.good() && !failed(n) && n.FinishedAt.Std().Sub(began) >= time.Duration(0) {
-			all = append(all, ending{n.FinishedAt, history.RestoredDeployment, n.Key()})
-			break
-		}
-	}
-	var best ending
-	for _, e := range all {
-		if e.at >= d.FinishedAt && (best.at == 0 || e.at < best.at) {
-			best = e
-		}
-	}
-	return best
 }

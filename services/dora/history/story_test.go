@@ -2,6 +2,7 @@ package history_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -104,47 +105,76 @@ func names(d *history.Deployment) string {
 	return out
 }
 
-func TestChangesBelongToTheFirstDeploymentThatContainsThem(t *testing.T) {
-	s := &story{t: t}
-	s.deploy("3", "e", 50) // before its commits
-	s.commit("a", 1, 1)
-	s.commit("b", 2, 2, "a")
-	s.commit("c", 3, 3, "a")
-	s.commit("d", 4, 4, "b", "c")
-	s.commit("e", 5, 5, "d")
-	s.deploy("1", "a", 10)
-	s.deploy("2", "b", 20)
-	p := s.settle()
-	for id, want := range map[string]string{"1": "a", "2": "b", "3": "cde"} {
-		if got := names(deployment(t, p, id)); got != want {
-			t.Errorf("deployment %s brought %q, want %q", id, got, want)
-		}
-	}
-	if got := deployment(t, p, "1"); got.Kind != history.KindFirst || got.Reason != history.ReasonBaseline {
-		t.Errorf("first deployment: kind %q reason %q", got.Kind, got.Reason)
-	}
+// service, outcome, by … change a deployment of a story.
+func service(name string) func(*event.Deployment) {
+	return func(d *event.Deployment) { d.Service = event.Some(name) }
 }
 
-func TestRollbackFailsOnlyWhatItReplaced(t *testing.T) {
-	s := &story{t: t}
-	s.commit("a", 1, 1)
-	s.commit("b", 2, 2, "a")
-	s.commit("c", 3, 3, "b")
-	s.deploy("1", "a", 10)
-	s.deploy("2", "b", 20)
-	s.deploy("3", "c", 30)
-	s.deploy("4", "a", 40)
-	p := s.settle()
-	for id, want := range map[string]struct {
-		kind   string
-		failed bool
-	}{"1": {"first", false}, "2": {"forward", false}, "3": {"forward", true}, "4": {"rollback", false}} {
-		d := deployment(t, p, id)
-		if d.Kind != want.kind || d.Failed != want.failed {
-			t.Errorf("deployment %s: kind %q failed %v, want %q %v", id, d.Kind, d.Failed, want.kind, want.failed)
+func outcome(o string) func(*event.Deployment) {
+	return func(d *event.Deployment) { d.Outcome = event.Some(o) }
+}
+
+func byDigest(digest string) func(*event.Deployment) {
+	return func(d *event.Deployment) { d.Digest = event.Some(digest) }
+}
+
+func (s *story) incident(id string, opened, resolved int, change ...func(*event.Incident)) {
+	i := &event.Incident{ID: id, Service: event.Some("api"), OpenedAt: event.Some(at(opened))}
+	if resolved > 0 {
+		i.ResolvedAt = event.Some(at(resolved))
+	}
+	for _, c := range change {
+		c(i)
+	}
+	s.add("pager", i)
+}
+
+func (s *story) pull(number, merge string, created, merged int, commits ...string) {
+	hashes := make([]string, len(commits))
+	for i, c := range commits {
+		hashes[i] = sha(c)
+	}
+	s.add("github", &event.PullRequest{Repo: repo, Number: number, Author: event.Some("ada"), CreatedAt: event.Some(at(created)),
+		MergedAt: event.Some(at(merged)), MergeSHA: event.Some(sha(merge)), Commits: event.Some(hashes)})
+}
+
+func change(t *testing.T, d *history.Deployment, commit string) history.Change {
+	t.Helper()
+	i := slices.IndexFunc(d.Changes, func(c history.Change) bool { return c.SHA == history.ParseSHA(sha(commit)) })
+	if i < 0 {
+		t.Fatalf("deployment %s did not bring %q", d.ID, commit)
+	}
+	return d.Changes[i]
+}
+
+func pullRequest(t *testing.T, p *history.Projection, number string) *history.PullRequest {
+	t.Helper()
+	for _, r := range p.PullRequests {
+		if r.Number == number {
+			return r
 		}
 	}
-	if d := deployment(t, p, "3"); d.RestoredAt != at(40) || d.RestoredBy != history.RestoredRollback {
-		t.Errorf("restored at %v by %q", d.RestoredAt.Std(), d.RestoredBy)
+	t.Fatalf("no pull request %s", number)
+	return nil
+}
+
+func incident(t *testing.T, p *history.Projection, id string) *history.Incident {
+	t.Helper()
+	for _, i := range p.Incidents {
+		if i.ID == id {
+			return i
+		}
+	}
+	t.Fatalf("no incident %s", id)
+	return nil
+}
+
+// brought tells what each deployment should have brought.
+func brought(t *testing.T, p *history.Projection, want map[string]string) {
+	t.Helper()
+	for id, names_ := range want {
+		if got := names(deployment(t, p, id)); got != names_ {
+			t.Errorf("deployment %s brought %q, want %q", id, got, names_)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -191,8 +192,13 @@ func (w *world) record(r *repo, c *commit) {
 
 // spelling is one of the ways to write a repository's URL.
 func (w *world) spelling(r *repo) string {
-	if w.chance(5) {
+	switch n := w.rng.IntN(100); {
+	case n < 4:
 		return r.url + "/"
+	case n < 8:
+		return "ssh://git@" + strings.TrimPrefix(r.url, "https://")
+	case n < 10:
+		return "git@" + strings.Replace(strings.TrimPrefix(r.url, "https://"), "/", ":", 1)
 	}
 	return r.url
 }
