@@ -74,6 +74,34 @@ func TestALaneVanishesWhenItsOnlyDeploymentTurnsOutToBeOfAnotherService(t *testi
 	}
 }
 
+func TestAnEarlierFirstDeploymentThatArrivesLateMovesDeliveries(t *testing.T) {
+	s := &story{t: t}
+	s.commit("r", 1, 1)
+	s.commit("a", 2, 2, "r")
+	s.commit("c", 3, 3, "a")
+	s.commit("z", 4, 4, "r")
+	s.commit("y", 5, 5, "z", "c")
+	s.pull("7", "c", 2, 3)
+	s.pull("8", "a", 1, 2)
+	s.deploy("1", "a", 10)
+	s.deploy("2", "z", 20)
+	s.deploy("3", "y", 30)
+	l, got := history.NewLedger(s.spec, []byte("salt")), blocks{}
+	apply(t, l, s.events...)
+	got.take(t, l.Settle())
+	s.deploy("0", "c", 5)
+	apply(t, l, s.events[len(s.events)-1])
+	got.take(t, l.Settle())
+	if d := differences(t, fromScratch(t, s.spec, s.events), got); d != "" {
+		t.Error(d)
+	}
+	for _, number := range []string{"7", "8"} { // both left with the rollback to z and came back with y
+		if r := pullRequest(t, got.projection(t), number); len(r.Deliveries) != 1 || r.Deliveries[0].DeploymentID != "3" {
+			t.Errorf("pull request %s: deliveries %v", number, r.Deliveries)
+		}
+	}
+}
+
 func TestAProjectionStaysAsItWasWhenBlocksChange(t *testing.T) {
 	events := historytest.Generate(5, 120)
 	b := fromScratch(t, specOf(5), events)
