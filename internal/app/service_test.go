@@ -5,9 +5,11 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/app"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore/pgtest"
@@ -108,12 +110,18 @@ func TestDoraAloneOnPostgres(t *testing.T) {
 		defer resp.Body.Close()
 		return resp.StatusCode
 	}
+	// It answers before its projection has begun to follow the log, and says so.
+	for deadline := time.Now().Add(20 * time.Second); ask("/readyz", "") != http.StatusOK; {
+		if time.Now().After(deadline) {
+			t.Fatalf("it did not become ready:\n%s", stderr.String())
+		}
+		runtime.Gosched()
+	}
 	for _, c := range []struct {
 		path, token string
 		want        int
 	}{
 		{"/healthz", "", 200},
-		{"/readyz", "", 200},
 		{"/api/dora/v1/projects", operator, 200},
 		{"/api/dora/v1/projects", "", 401},
 		{"/api/dora/v1/projects", strings.ToUpper(operator), 401},

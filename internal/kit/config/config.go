@@ -222,6 +222,7 @@ func sortedNames(m map[string]any) []string {
 // the program, not of its user, and panics.
 func (c *Config) String(key string) string {
 	if _, ok := c.known[key]; !ok {
+		//nolint:forbidigo // a fault of the program, found by its first test
 		panic("configuration: the program asks for the key " + key + ", which no module declares")
 	}
 	return c.values.String(key)

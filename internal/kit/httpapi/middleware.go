@@ -96,13 +96,13 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // recovered answers a request whose handler panicked, and keeps the process.
 func (e *edge) recovered(rec *recorder, r *http.Request, p any) {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		panic(p) // the handler wants the connection cut, and net/http knows how
+		panic(p) //nolint:forbidigo // the handler wants the connection cut, and net/http knows how
 	}
 	e.log.Error("handler panicked", "request_id", problem.RequestID(r.Context()), "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
 	if rec.status != 0 {
 		// Part of an answer is out. Cutting the connection is the only way left to
 		// tell the client that it is not whole.
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's own way to cut a connection
 	}
 	problem.Write(rec, r, problem.New(problem.Internal, ""))
 }

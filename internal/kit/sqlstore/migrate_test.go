@@ -59,7 +59,11 @@ func TestSeveralReplicasMigrateAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer db.Close()
+		t.Cleanup(func() {
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 		replicas[i] = db
 	}
 	var wg sync.WaitGroup

@@ -48,7 +48,7 @@ func TestTxRollsBackOnErrorAndPanic(t *testing.T) {
 			}
 			return errPlanned
 		})
-		if err != errPlanned {
+		if err != errPlanned { //nolint:errorlint // the very error, not one that wraps it
 			t.Fatalf("Tx = %v, want the function's own error as it is", err)
 		}
 		func() {

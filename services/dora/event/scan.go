@@ -218,7 +218,7 @@ func (s *scanner) literal(word string) bool {
 // unwanted names what stands where something else was wanted.
 func (s *scanner) unwanted(field, want string) error {
 	c := s.peek()
-	got := ""
+	var got string
 	switch {
 	case c == '"':
 		got = "a string"

@@ -128,7 +128,7 @@ func (d *deployment) payload(out *event.Deployment) error {
 		raw = json.RawMessage(text)
 	}
 	if json.Unmarshal(raw, &fields) != nil {
-		return nil
+		return nil //nolint:nilerr // as said above, another shape is no fault
 	}
 	var err error
 	if out.Service, err = payloadText(fields, "service"); err != nil {
