@@ -62,7 +62,7 @@ func requests(source, quarantined string) []request {
 
 // unproved are the operations whose callers prove themselves in another way; they
 // have tests of their own.
-var unproved = []string{"github-webhook", "devlake-deployment", "devlake-issue", "devlake-close-issue", "devlake-pull-request"}
+var unproved = []string{"github-webhook", "devlake-connect", "devlake-deployment", "devlake-issue", "devlake-close-issue", "devlake-pull-request"}
 
 // TestEveryOperationChecksWhoAsks goes through all operations of the
 // specification: nobody, someone without the scope, and someone bound to another

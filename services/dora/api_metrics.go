@@ -15,8 +15,8 @@ import (
 // reportBody is a report and how far behind it is.
 type reportBody struct {
 	metrics.Report
-	Stale         bool  `json:"stale" doc:"Events were acknowledged that are not part of the numbers yet"`
-	PendingEvents int64 `json:"pending_events" doc:"How many"`
+	Stale         bool  `json:"stale" doc:"Events or declarations were acknowledged that are not part of the numbers yet"`
+	PendingEvents int64 `json:"pending_events" doc:"How many events"`
 }
 
 type reportOutput struct{ Body reportBody }
@@ -40,7 +40,7 @@ func (s *Service) registerMetrics(api huma.API) {
 			for _, b := range r.Series {
 				link(b.Metrics, in.ScopeInput, b.From, b.To)
 			}
-			return &reportOutput{reportBody{Report: r, Stale: a.Pending > 0, PendingEvents: a.Pending}}, nil
+			return &reportOutput{reportBody{Report: r, Stale: a.Stale, PendingEvents: a.Pending}}, nil
 		})
 	s.registerProfiles(api)
 }

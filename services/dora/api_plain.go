@@ -40,18 +40,24 @@ func describePlain(doc *huma.OpenAPI) {
 	}
 	plain("add-event", base+"/events", "events", "Report one event",
 		"One JSON object of the bulk format. Answered when it is durable.", "application/json", auth.Needs(auth.ScopeDoraWrite),
-		map[string]string{"202": "It was new, and is stored", "200": "It was in the log already", "422": "A field is at fault; the event is kept in quarantine"}, projectParam)
+		map[string]string{"202": "It was new, and is stored", "200": "It was in the log already", "400": "It is not JSON; it is kept in quarantine",
+			"413": "It is larger than 1 MiB", "422": "A field is at fault; the event is kept in quarantine", "503": "Too much waits; come again after Retry-After"}, projectParam)
 	plain("add-events", base+"/events:batch", "events", "Report many events",
 		"One JSON object of the bulk format a line; gzip is read. A line that is wrong is reported with its number and does not stop the rest.",
-		"application/x-ndjson", auth.Needs(auth.ScopeDoraWrite), map[string]string{"200": "What became of the lines"}, projectParam, strict)
+		"application/x-ndjson", auth.Needs(auth.ScopeDoraWrite), map[string]string{"200": "What became of the lines", "400": "The body broke off, or is not gzip; the lines before are stored",
+			"413": "The body is larger than 64 MiB, or unpacks to more than 512 MiB; the lines before are stored", "503": "Too much waits; come again after Retry-After"}, projectParam, strict)
 	plain("github-webhook", "/webhooks/dora/github", "webhooks", "A delivery of GitHub",
 		"Authenticated by X-Hub-Signature-256 under the secret of a source. A redelivery changes nothing.", "application/json", auth.Open(),
-		map[string]string{"202": "Taken, or nothing to take", "401": "The signature is wrong; nothing was stored", "422": "A field is at fault; the delivery is kept in quarantine"})
+		map[string]string{"202": "Taken, or nothing to take", "401": "The signature is wrong; nothing was stored", "400": "It is not JSON; it is kept in quarantine",
+			"413": "It is larger than 25 MiB", "422": "A field is at fault; the delivery is kept in quarantine", "503": "Too much waits; come again after Retry-After"})
 	devlake := "/api/rest/plugins/webhook/connections/{connection}"
 	connection := pathParam("connection", "Id of the connection")
 	ok := map[string]string{"200": "Stored", "400": "A field is at fault; the body is kept in quarantine", "401": "No key", "403": "The key is not for this connection", "404": "No such connection"}
+	plain("devlake-connect", "/api/rest/plugins/webhook/connections", "webhooks", "DevLake: make a connection",
+		"Its name is the project's; the answer shows the key once. GET lists the connections, and GET and DELETE of connections/{connection} show and remove one.",
+		"application/json", auth.Needs(auth.ScopeDoraAdmin), map[string]string{"200": "The connection with its key", "400": "The name is taken, or missing", "403": "The token is not for this"})
 	plain("devlake-deployment", devlake+"/deployments", "webhooks", "DevLake: a deployment",
-		"The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name} and projects/{name}.",
+		"The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name}; deployments also under projects/{name}.",
 		"application/json", auth.Needs(auth.ScopeDoraWrite), ok, connection)
 	plain("devlake-issue", devlake+"/issues", "webhooks", "DevLake: an issue", "An issue of type INCIDENT is an incident.", "application/json", auth.Needs(auth.ScopeDoraWrite), ok, connection)
 	plain("devlake-close-issue", devlake+"/issue/{issue_key}/close", "webhooks", "DevLake: close an issue", "The incident is resolved now; closing it again changes nothing.",

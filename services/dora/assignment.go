@@ -34,11 +34,11 @@ func ownersOf(ctx context.Context, store Store) (*owners, error) {
 // ownersNow is who owns what, all acknowledged events and declarations taken
 // in: as the projector sees it, or, where that lags, from the store.
 func (s *Service) ownersNow(ctx context.Context) (*owners, error) {
-	pending, err := s.reader.catchUp(ctx)
+	behind, err := s.reader.catchUp(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if o := s.projector.owners.Load(); pending == 0 && o != nil {
+	if o := s.projector.owners.Load(); !behind.Stale && o != nil {
 		return o, nil
 	}
 	return ownersOf(ctx, s.store)

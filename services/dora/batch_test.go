@@ -210,6 +210,46 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// TestLongLinesAreStoredAFewAtATime bounds what is held in memory by its bytes,
+// not by the number of lines alone.
+func TestLongLinesAreStoredAFewAtATime(t *testing.T) {
+	onSQLite(t, func(t *testing.T, s *server) {
+		most, appends := 0, 0
+		measured := serve(t, s.db, measuring{s.store, func(records []Record) {
+			size := 0
+			for _, r := range records {
+				size += len(r.Body)
+			}
+			most, appends = max(most, size), appends+1
+		}})
+		path := strings.Repeat("p", 4000)
+		var lines []string
+		for n := range 12 {
+			var paths []string
+			for i := range 200 {
+				paths = append(paths, fmt.Sprint(path, n, i))
+			}
+			lines = append(lines, line(object{"type": "commit", "repo": testRepo, "sha": hash(fmt.Sprint("l", n)), "author": "a", "authored_at": "2026-03-02T08:00:00Z", "paths": paths}))
+		}
+		if res := measured.post(lines...); res.Stored != len(lines) {
+			t.Errorf("%+v", res)
+		}
+		if most > batchBytes+maxLine || appends < 2 {
+			t.Errorf("%d bytes were stored at once, in %d parts", most, appends)
+		}
+	})
+}
+
+type measuring struct {
+	Store
+	see func([]Record)
+}
+
+func (m measuring) Append(ctx context.Context, records []Record) ([]bool, error) {
+	m.see(records)
+	return m.Store.Append(ctx, records)
+}
+
 // failing is a store whose appends fail after a number of them.
 type failing struct {
 	Store

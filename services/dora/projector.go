@@ -154,6 +154,7 @@ func (p *projector) note(change func()) {
 func (p *projector) run(ctx context.Context) error {
 	p.note(func() { p.ended, p.err = false, errNotFollowing })
 	defer p.note(func() { p.ended, p.err = true, errNotFollowing })
+	p.declare() // what was declared before counts as news, until what is stored was compared with it
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	started, pause := false, firstPause

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/clock"
+	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 	"github.com/fawkes-idp/fawkes/services/dora/history"
 	"github.com/fawkes-idp/fawkes/services/dora/metrics"
 	"github.com/fawkes-idp/fawkes/services/dora/project"
@@ -52,15 +53,21 @@ type answer struct {
 	// FirstDeployed and LastDeployed are when the first and the latest production
 	// deployment ended, 0 for none.
 	FirstDeployed, LastDeployed history.Time
-	// Pending is how many events were acknowledged when the question came and
-	// are not in the view: 0 but when the projection is far behind.
+	lag
+}
+
+// lag is what had been acknowledged when a question came and is not in the view.
+type lag struct {
+	// Stale says that there is something: an event or a declaration.
+	Stale bool
+	// Pending is how many events: 0 but when the projection is far behind.
 	Pending int64
 }
 
 // project gives the newest version of a project's history. It waits, within a
 // bound, for everything that was acknowledged before the call.
 func (r *reader) project(ctx context.Context, name string) (answer, error) {
-	pending, err := r.catchUp(ctx)
+	behind, err := r.catchUp(ctx)
 	if err != nil {
 		return answer{}, err
 	}
@@ -77,7 +84,7 @@ func (r *reader) project(ctx context.Context, name string) (answer, error) {
 		return answer{}, err
 	}
 	a, err := r.at(ctx, head, declared)
-	a.Pending = pending
+	a.lag = behind
 	return a, err
 }
 
@@ -117,29 +124,37 @@ func (r *reader) at(ctx context.Context, head Head, declared Declared) (answer, 
 }
 
 // catchUp waits until the projection holds all that is in the log and all that
-// is declared now; it returns by how many events it still lags.
-func (r *reader) catchUp(ctx context.Context) (int64, error) {
+// is declared now; it returns by how much it still lags.
+func (r *reader) catchUp(ctx context.Context) (lag, error) {
 	seq, err := r.store.LogHead(ctx)
 	if err != nil {
-		return 0, err
+		return lag{}, err
 	}
 	want := progress{seq, r.projector.asked.Load()}
 	if r.projector.position().reached(want) {
-		return 0, nil
+		return lag{}, nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, freshWithin)
 	defer cancel()
 	if !r.projector.wait(bounded, want) && ctx.Err() == nil {
-		return max(seq-r.projector.position().seq, 0), nil
+		return lag{Stale: true, Pending: max(seq-r.projector.position().seq, 0)}, nil
 	}
-	return 0, ctx.Err()
+	return lag{}, ctx.Err()
 }
+
+// errOtherFormat is the answer while blocks of another version of the program
+// are derived anew.
+var errOtherFormat = problem.New(problem.Unavailable, "the project's history is being derived anew after a change of version").
+	WithMend("ask again in a minute")
 
 // follow brings f up to the current head, when the one given or the declaration
 // are news.
 func (r *reader) follow(ctx context.Context, f *following, head Head, declared Declared) error {
 	if f.view != nil && head.Began == f.head.Began && head.Rev <= f.head.Rev && declared.Version == f.version {
 		return nil
+	}
+	if head.Format != blockFormat {
+		return errOtherFormat
 	}
 	got, err := r.store.Follow(ctx, head.Project, func(h Head) int64 {
 		if f.replica == nil || h.Began != f.head.Began {

@@ -151,6 +151,116 @@ func TestARevisionIsSeenWholeOrNotAtAll(t *testing.T) {
 	})
 }
 
+// TestAFollowerSeesOneMoment has readers follow while every revision replaces
+// the blocks of the one before, which are dropped at once, and while the
+// projection is dropped and begun anew: what a reader holds is always of one
+// revision, with nothing missing.
+func TestAFollowerSeesOneMoment(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx := context.Background()
+		const revisions, keys = 60, 5
+		put := func(n int) {
+			blocks := map[string][]byte{}
+			for k := range keys {
+				blocks[fmt.Sprint(k)] = []byte(fmt.Sprint(n))
+			}
+			h := Head{Project: "p", Rev: int64(n%20) + 1, Began: int64(n/20) + 1}
+			if h.Rev == 1 && n > 0 {
+				if err := s.DropProjection(ctx, "p"); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := s.PutBlocks(ctx, h, blocks, nil, 0); err != nil {
+				t.Error(err)
+			}
+		}
+		put(0)
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				var have Head
+				blocks := map[string]string{}
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					head, err := s.Follow(ctx, "p", func(h Head) int64 {
+						if h.Began != have.Began {
+							clear(blocks)
+							have = Head{}
+						}
+						return have.Rev
+					}, func(key string, body []byte) error {
+						blocks[key] = string(body)
+						return nil
+					})
+					if errors.Is(err, ErrNotFound) {
+						continue // dropped, and not begun anew yet
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					have = head
+					want := fmt.Sprint((head.Began-1)*20 + head.Rev - 1)
+					for k := range keys {
+						if blocks[fmt.Sprint(k)] != want {
+							t.Errorf("at revision %d of %d block %d is %q, want %s", head.Rev, head.Began, k, blocks[fmt.Sprint(k)], want)
+							return
+						}
+					}
+				}
+			})
+		}
+		for n := 1; n < revisions; n++ {
+			put(n)
+		}
+		close(stop)
+		wg.Wait()
+	})
+}
+
+// TestEventsAboutOneEntity are found by their hash, the newest first.
+func TestEventsAboutOneEntity(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx := context.Background()
+		var batch []Record
+		for n := range 30 {
+			r := rec(n)
+			r.Origin.Project, r.Entity = "p", int64(n%3)
+			batch = append(batch, r)
+		}
+		if _, err := s.Append(ctx, batch); err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.Origins(ctx)
+		if err != nil || len(all) != 1 {
+			t.Fatalf("origins %+v %v", all, err)
+		}
+		about := func(entity int64, limit int) (out []string) {
+			if err := s.EventsAbout(ctx, []int64{all[0].ID}, entity, limit, func(e Entry) error {
+				out = append(out, string(e.Body))
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		if got := about(2, 4); fmt.Sprint(got) != "[29 26 23 20]" {
+			t.Errorf("the newest four: %v", got)
+		}
+		if got := about(1, 100); len(got) != 10 {
+			t.Errorf("all of one: %v", got)
+		}
+		if got := about(0, 100); len(got) != 0 {
+			t.Errorf("what is about nothing is found: %v", got)
+		}
+	})
+}
+
 func (s *sqlStore) halfRevision(t *testing.T, project string, rev int64, key string) {
 	t.Helper()
 	if _, err := s.db.Write.Exec(`INSERT INTO block (project, key, rev, body) VALUES ($1, $2, $3, $4)`, project, key, rev, []byte("half")); err != nil {
