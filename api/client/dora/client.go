@@ -1157,7 +1157,7 @@ type ReportBody struct {
 	// Metrics The five metrics over the whole window
 	Metrics *[]Metric `json:"metrics"`
 
-	// PendingEvents How many
+	// PendingEvents How many events
 	PendingEvents int64 `json:"pending_events"`
 
 	// Profile By whose rules the numbers are computed
@@ -1178,7 +1178,7 @@ type ReportBody struct {
 	// Service The service that was asked for
 	Service *string `json:"service,omitempty"`
 
-	// Stale Events were acknowledged that are not part of the numbers yet
+	// Stale Events or declarations were acknowledged that are not part of the numbers yet
 	Stale bool `json:"stale"`
 
 	// Team The team that was asked for
@@ -1567,6 +1567,9 @@ type ListQuarantineParams struct {
 	Project *string `form:"project,omitempty" json:"project,omitempty"`
 }
 
+// DevlakeConnectJSONBody defines parameters for DevlakeConnect.
+type DevlakeConnectJSONBody map[string]interface{}
+
 // DevlakeDeploymentJSONBody defines parameters for DevlakeDeployment.
 type DevlakeDeploymentJSONBody map[string]interface{}
 
@@ -1593,6 +1596,9 @@ type PutProjectJSONRequestBody = Spec
 
 // AddSourceJSONRequestBody defines body for AddSource for application/json ContentType.
 type AddSourceJSONRequestBody = AddSourceRequest
+
+// DevlakeConnectJSONRequestBody defines body for DevlakeConnect for application/json ContentType.
+type DevlakeConnectJSONRequestBody DevlakeConnectJSONBody
 
 // DevlakeDeploymentJSONRequestBody defines body for DevlakeDeployment for application/json ContentType.
 type DevlakeDeploymentJSONRequestBody DevlakeDeploymentJSONBody
@@ -1890,9 +1896,27 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/dora/v1/sources/{id} (the `DeleteSource` operationId).
 	DeleteSource(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DevlakeConnectWithBody DevLake: make a connection
+	//
+	// Its name is the project's; the answer shows the key once. GET lists the connections, and GET and DELETE of connections/{connection} show and remove one.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/rest/plugins/webhook/connections (the `DevlakeConnect` operationId).
+	DevlakeConnectWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DevlakeConnect DevLake: make a connection
+	//
+	// Its name is the project's; the answer shows the key once. GET lists the connections, and GET and DELETE of connections/{connection} show and remove one.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/rest/plugins/webhook/connections (the `DevlakeConnect` operationId).
+	DevlakeConnect(ctx context.Context, body DevlakeConnectJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DevlakeDeploymentWithBody DevLake: a deployment
 	//
-	// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name} and projects/{name}.
+	// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name}; deployments also under projects/{name}.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1901,7 +1925,7 @@ type ClientInterface interface {
 
 	// DevlakeDeployment DevLake: a deployment
 	//
-	// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name} and projects/{name}.
+	// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name}; deployments also under projects/{name}.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2454,9 +2478,47 @@ func (c *Client) DeleteSource(ctx context.Context, id int64, reqEditors ...Reque
 	return c.Client.Do(req)
 }
 
+// DevlakeConnectWithBody DevLake: make a connection
+//
+// Its name is the project's; the answer shows the key once. GET lists the connections, and GET and DELETE of connections/{connection} show and remove one.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/rest/plugins/webhook/connections (the `DevlakeConnect` operationId).
+func (c *Client) DevlakeConnectWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDevlakeConnectRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DevlakeConnect DevLake: make a connection
+//
+// Its name is the project's; the answer shows the key once. GET lists the connections, and GET and DELETE of connections/{connection} show and remove one.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/rest/plugins/webhook/connections (the `DevlakeConnect` operationId).
+func (c *Client) DevlakeConnect(ctx context.Context, body DevlakeConnectJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDevlakeConnectRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DevlakeDeploymentWithBody DevLake: a deployment
 //
-// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name} and projects/{name}.
+// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name}; deployments also under projects/{name}.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2475,7 +2537,7 @@ func (c *Client) DevlakeDeploymentWithBody(ctx context.Context, connection strin
 
 // DevlakeDeployment DevLake: a deployment
 //
-// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name} and projects/{name}.
+// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name}; deployments also under projects/{name}.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4435,6 +4497,46 @@ func NewDeleteSourceRequest(server string, id int64) (*http.Request, error) {
 	return req, nil
 }
 
+// NewDevlakeConnectRequest calls the generic DevlakeConnect builder with application/json body
+func NewDevlakeConnectRequest(server string, body DevlakeConnectJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDevlakeConnectRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewDevlakeConnectRequestWithBody constructs an http.Request for the DevlakeConnect method, with any body, and a specified content type
+func NewDevlakeConnectRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/rest/plugins/webhook/connections")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewDevlakeDeploymentRequest calls the generic DevlakeDeployment builder with application/json body
 func NewDevlakeDeploymentRequest(server string, connection string, body DevlakeDeploymentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -4957,9 +5059,27 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /api/dora/v1/sources/{id} (the `DeleteSource` operationId).
 	DeleteSourceWithResponse(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*DeleteSourceResponse, error)
 
+	// DevlakeConnectWithBodyWithResponse DevLake: make a connection
+	//
+	// Its name is the project's; the answer shows the key once. GET lists the connections, and GET and DELETE of connections/{connection} show and remove one.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/rest/plugins/webhook/connections (the `DevlakeConnect` operationId).
+	DevlakeConnectWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DevlakeConnectResponse, error)
+
+	// DevlakeConnectWithResponse DevLake: make a connection
+	//
+	// Its name is the project's; the answer shows the key once. GET lists the connections, and GET and DELETE of connections/{connection} show and remove one.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/rest/plugins/webhook/connections (the `DevlakeConnect` operationId).
+	DevlakeConnectWithResponse(ctx context.Context, body DevlakeConnectJSONRequestBody, reqEditors ...RequestEditorFn) (*DevlakeConnectResponse, error)
+
 	// DevlakeDeploymentWithBodyWithResponse DevLake: a deployment
 	//
-	// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name} and projects/{name}.
+	// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name}; deployments also under projects/{name}.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4968,7 +5088,7 @@ type ClientWithResponsesInterface interface {
 
 	// DevlakeDeploymentWithResponse DevLake: a deployment
 	//
-	// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name} and projects/{name}.
+	// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name}; deployments also under projects/{name}.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6106,6 +6226,40 @@ func (r DeleteSourceResponse) ContentType() string {
 	return ""
 }
 
+type DevlakeConnectResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r DevlakeConnectResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DevlakeConnectResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DevlakeConnectResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DevlakeConnectResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DevlakeDeploymentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6681,9 +6835,39 @@ func (c *ClientWithResponses) DeleteSourceWithResponse(ctx context.Context, id i
 	return ParseDeleteSourceResponse(rsp)
 }
 
+// DevlakeConnectWithBodyWithResponse DevLake: make a connection
+//
+// Its name is the project's; the answer shows the key once. GET lists the connections, and GET and DELETE of connections/{connection} show and remove one.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/rest/plugins/webhook/connections (the `DevlakeConnect` operationId).
+func (c *ClientWithResponses) DevlakeConnectWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DevlakeConnectResponse, error) {
+	rsp, err := c.DevlakeConnectWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDevlakeConnectResponse(rsp)
+}
+
+// DevlakeConnectWithResponse DevLake: make a connection
+//
+// Its name is the project's; the answer shows the key once. GET lists the connections, and GET and DELETE of connections/{connection} show and remove one.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/rest/plugins/webhook/connections (the `DevlakeConnect` operationId).
+func (c *ClientWithResponses) DevlakeConnectWithResponse(ctx context.Context, body DevlakeConnectJSONRequestBody, reqEditors ...RequestEditorFn) (*DevlakeConnectResponse, error) {
+	rsp, err := c.DevlakeConnect(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDevlakeConnectResponse(rsp)
+}
+
 // DevlakeDeploymentWithBodyWithResponse DevLake: a deployment
 //
-// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name} and projects/{name}.
+// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name}; deployments also under projects/{name}.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -6698,7 +6882,7 @@ func (c *ClientWithResponses) DevlakeDeploymentWithBodyWithResponse(ctx context.
 
 // DevlakeDeploymentWithResponse DevLake: a deployment
 //
-// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name} and projects/{name}.
+// The body of Apache DevLake's incoming webhook. The same paths answer under /rest/plugins/webhook and /plugins/webhook, and under connections/by-name/{name}; deployments also under projects/{name}.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7539,6 +7723,22 @@ func ParseDeleteSourceResponse(rsp *http.Response) (*DeleteSourceResponse, error
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseDevlakeConnectResponse parses an HTTP response from a DevlakeConnectWithResponse call
+func ParseDevlakeConnectResponse(rsp *http.Response) (*DevlakeConnectResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DevlakeConnectResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
 	}
 
 	return response, nil
