@@ -81,7 +81,7 @@ func (s *Service) signedBy(r *http.Request, body []byte) (Source, error) {
 	}
 	header := r.Header.Get(github.HeaderSignature)
 	var found *Source
-	why := error(github.ErrNoSecret)
+	why := github.ErrNoSecret
 	for i, src := range all {
 		if src.Kind != sourceGitHub {
 			continue

@@ -95,14 +95,14 @@ func TestListsArePagedAndFiltered(t *testing.T) {
 			}
 		}
 		for path, field := range map[string]string{
-			"/deployments?project=shop&cursor=nonsense":           "query.cursor",
-			"/deployments?project=shop&cursor=bzUtMQ":             "query.cursor",
-			"/deployments?project=shop&limit=0":                   "query.limit",
-			"/deployments?project=shop&limit=1001":                "query.limit",
-			"/deployments?project=shop&limit=x":                   "query.limit",
-			"/deployments?project=shop&kind=odd":                  "query.kind",
-			"/deployments?project=shop&failed=perhaps":            "query.failed",
-			"/deployments?project=shop&enviroment=x":              "query.enviroment",
+			"/deployments?project=shop&cursor=nonsense": "query.cursor",
+			"/deployments?project=shop&cursor=bzUtMQ":   "query.cursor",
+			"/deployments?project=shop&limit=0":         "query.limit",
+			"/deployments?project=shop&limit=1001":      "query.limit",
+			"/deployments?project=shop&limit=x":         "query.limit",
+			"/deployments?project=shop&kind=odd":        "query.kind",
+			"/deployments?project=shop&failed=perhaps":  "query.failed",
+			"/deployments?project=shop&surroundings=x":  "query.surroundings",
 			"/deployments":                                        "query.project",
 			"/metrics?project=shop&from=yesterday":                "query.from",
 			"/metrics?project=shop&to=2026-13-01":                 "query.to",
@@ -267,8 +267,8 @@ func TestTheFeedIsTheLogInOrder(t *testing.T) {
 				after = b.Next
 			}
 		}
-		all, events := read(""), 0
-		if events, _ = s.kept(); len(all) != events {
+		all := read("")
+		if events, _ := s.kept(); len(all) != events {
 			t.Fatalf("the feed gives %d events, the log holds %d", len(all), events)
 		}
 		var lines []string

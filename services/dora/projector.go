@@ -159,7 +159,8 @@ func (p *projector) run(ctx context.Context) error {
 	defer tick.Stop()
 	started, pause := false, firstPause
 	for {
-		more, err := false, error(nil)
+		var more bool
+		var err error
 		if started {
 			more, err = p.step(ctx)
 		} else if err = p.start(ctx); err == nil {

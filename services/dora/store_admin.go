@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -135,7 +136,7 @@ func (s *sqlStore) AddSource(ctx context.Context, v Source) (Source, error) {
 		err := tx.QueryRowContext(ctx, `INSERT INTO webhook_source (kind, name, project, secret, created_at, created_by)
 			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING id`,
 			v.Kind, v.Name, v.Project, v.Secret, int64(v.CreatedAt), v.CreatedBy).Scan(&v.ID)
-		if notFound(err) == ErrNotFound {
+		if errors.Is(notFound(err), ErrNotFound) {
 			return ErrExists
 		}
 		return err

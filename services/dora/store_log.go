@@ -63,26 +63,28 @@ func (s *sqlStore) Append(ctx context.Context, records []Record) ([]bool, error)
 }
 
 func (s *sqlStore) appendSQLite(ctx context.Context, tx *sql.Tx, records []Record, ids []int64, stored map[event.Key]bool) error {
-	var full *sql.Stmt
+	// Only a full statement comes more than once, and so is worth preparing.
+	insert := func(n int, args []any) (*sql.Rows, error) { return tx.QueryContext(ctx, insertEvents(n), args...) }
+	if len(records) >= 2*insertRows {
+		full, err := tx.PrepareContext(ctx, insertEvents(insertRows))
+		if err != nil {
+			return err
+		}
+		defer full.Close() //nolint:errcheck // ends with the transaction
+		insert = func(n int, args []any) (*sql.Rows, error) {
+			if n == insertRows {
+				return full.QueryContext(ctx, args...)
+			}
+			return tx.QueryContext(ctx, insertEvents(n), args...)
+		}
+	}
 	for len(records) > 0 {
 		n := min(insertRows, len(records))
-		var rows *sql.Rows
-		var err error
 		args := make([]any, 0, 6*n)
 		for i, r := range records[:n] {
 			args = append(args, r.Key[:], ids[i], int64(r.At), int64(r.ReceivedAt), r.Entity, r.Body)
 		}
-		if n == insertRows {
-			if full == nil {
-				if full, err = tx.PrepareContext(ctx, insertEvents(n)); err != nil {
-					return err
-				}
-				defer full.Close() //nolint:errcheck // ends with the transaction
-			}
-			rows, err = full.QueryContext(ctx, args...)
-		} else {
-			rows, err = tx.QueryContext(ctx, insertEvents(n), args...)
-		}
+		rows, err := insert(n, args)
 		if err != nil {
 			return err
 		}
