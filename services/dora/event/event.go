@@ -95,6 +95,10 @@ type Commit struct {
 	AuthoredAt  Opt[Time]     `json:"authored_at,omitzero"`
 	CommittedAt Opt[Time]     `json:"committed_at,omitzero"`
 	Paths       Opt[[]string] `json:"paths,omitzero"`
+	// Ancestors are commits that are known to be contained in this one although
+	// the way there is not: a source that does not tell the parents may know that
+	// much (a push brings these commits on top of that one).
+	Ancestors Opt[[]string] `json:"ancestors,omitzero"`
 }
 
 // PullRequest is a proposed change. Number is unique within the repository.

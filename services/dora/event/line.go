@@ -228,6 +228,7 @@ func appendCommit(out []byte, e Event, c *Commit) []byte {
 	out = appendOpt(out, `,"authored_at":`, c.AuthoredAt, func(out []byte, t Time) []byte { return t.append(out) })
 	out = appendOpt(out, `,"committed_at":`, c.CommittedAt, func(out []byte, t Time) []byte { return t.append(out) })
 	out = appendOpt(out, `,"paths":`, c.Paths, appendTexts)
+	out = appendOpt(out, `,"ancestors":`, c.Ancestors, appendTexts)
 	return append(out, '}')
 }
 

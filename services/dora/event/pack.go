@@ -95,10 +95,11 @@ const (
 	hasCommitted
 	hasPaths
 	nullPaths
+	hasAncestors
 )
 
 // packCommit lays a commit out as: flags, repo, sha, parents, author, authored
-// and committed (zig-zag, the second relative to the first), paths. Text is
+// and committed (zig-zag, the second relative to the first), paths, ancestors. Text is
 // length-prefixed; hashes are raw bytes. An author or a time of null is as good
 // as an absent one: a commit never loses them.
 func packCommit(c *Commit) ([]byte, error) {
@@ -116,6 +117,7 @@ func packCommit(c *Commit) ([]byte, error) {
 	set(c.CommittedAt.Known, hasCommitted)
 	set(c.Paths.Known, hasPaths)
 	set(c.Paths.Present && !c.Paths.Known, nullPaths)
+	set(c.Ancestors.Known, hasAncestors)
 	out = append(out, f)
 	out = putText(out, c.Repo)
 	out, err := putSHA(out, c.SHA)
@@ -123,11 +125,8 @@ func packCommit(c *Commit) ([]byte, error) {
 		return nil, err
 	}
 	if c.Parents.Known {
-		out = binary.AppendUvarint(out, uint64(len(c.Parents.V)))
-		for _, p := range c.Parents.V {
-			if out, err = putSHA(out, p); err != nil {
-				return nil, err
-			}
+		if out, err = putSHAs(out, c.Parents.V); err != nil {
+			return nil, err
 		}
 	}
 	if c.Author.Known {
@@ -143,6 +142,19 @@ func packCommit(c *Commit) ([]byte, error) {
 		out = binary.AppendUvarint(out, uint64(len(c.Paths.V)))
 		for _, p := range c.Paths.V {
 			out = putText(out, p)
+		}
+	}
+	if c.Ancestors.Known {
+		return putSHAs(out, c.Ancestors.V)
+	}
+	return out, nil
+}
+
+func putSHAs(out []byte, list []string) (_ []byte, err error) {
+	out = binary.AppendUvarint(out, uint64(len(list)))
+	for _, s := range list {
+		if out, err = putSHA(out, s); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
@@ -179,6 +191,7 @@ type PackedCommit struct {
 	Repo        []byte
 	SHA         Hash
 	Parents     []Hash
+	Ancestors   []Hash
 	Paths       [][]byte
 	Author      []byte
 	AuthoredAt  Time
@@ -243,7 +256,7 @@ func (r *reader) hash() Hash {
 // Unpack reads a packed commit.
 func (p *PackedCommit) Unpack(data []byte) error {
 	r := reader{b: data}
-	*p = PackedCommit{Parents: p.Parents[:0], Paths: p.Paths[:0]}
+	*p = PackedCommit{Parents: p.Parents[:0], Paths: p.Paths[:0], Ancestors: p.Ancestors[:0]}
 	f := r.take(1)
 	if r.err != nil {
 		return r.err
@@ -270,6 +283,11 @@ func (p *PackedCommit) Unpack(data []byte) error {
 			p.Paths = append(p.Paths, r.take(r.uvarint()))
 		}
 	}
+	if p.flags&hasAncestors != 0 {
+		for n := r.uvarint(); n > 0 && r.err == nil; n-- {
+			p.Ancestors = append(p.Ancestors, r.hash())
+		}
+	}
 	if r.err == nil && len(r.b) > 0 {
 		return errors.New("event: unpack commit: bytes are left over")
 	}
@@ -281,10 +299,7 @@ func (p *PackedCommit) Commit() *Commit {
 	c := &Commit{Repo: string(p.Repo), SHA: p.SHA.String()}
 	switch {
 	case p.flags&hasParents != 0:
-		c.Parents = Some(make([]string, len(p.Parents)))
-		for i, h := range p.Parents {
-			c.Parents.V[i] = h.String()
-		}
+		c.Parents = Some(texts(p.Parents))
 	case p.flags&nullParents != 0:
 		c.Parents = Null[[]string]()
 	}
@@ -306,5 +321,16 @@ func (p *PackedCommit) Commit() *Commit {
 	case p.flags&nullPaths != 0:
 		c.Paths = Null[[]string]()
 	}
+	if p.flags&hasAncestors != 0 {
+		c.Ancestors = Some(texts(p.Ancestors))
+	}
 	return c
+}
+
+func texts(hashes []Hash) []string {
+	out := make([]string, len(hashes))
+	for i, h := range hashes {
+		out[i] = h.String()
+	}
+	return out
 }

@@ -32,6 +32,8 @@ func (c *Commit) slot(name []byte) any {
 		return &c.CommittedAt
 	case "paths":
 		return &c.Paths
+	case "ancestors":
+		return &c.Ancestors
 	}
 	return nil
 }

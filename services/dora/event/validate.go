@@ -154,7 +154,7 @@ func needTime(field string, v Opt[Time]) error {
 
 // Validate implements [Body].
 func (c *Commit) Validate() error {
-	if err := firstFault(repo("repo", c.Repo), sha("sha", c.SHA), shas("parents", c.Parents, maxParents),
+	if err := firstFault(repo("repo", c.Repo), sha("sha", c.SHA), shas("parents", c.Parents, maxParents), shas("ancestors", c.Ancestors, maxList),
 		optText("author", c.Author), needTime("authored_at", c.AuthoredAt)); err != nil {
 		return err
 	}

@@ -119,7 +119,7 @@ func TestMapReadsEachEvent(t *testing.T) {
 	for _, c := range []struct{ fixture, kind, want string }{
 		{"push", "push", `{"type":"commit","source":"github","at":"2026-03-04T09:05:30.999999Z","repo":"` + repoURL + `","sha":"4d7a214614ab2935c943f9e0ff69d22eadbb8f32","author":"mira-oduya","authored_at":"2026-03-04T09:05:31Z","paths":["internal/price/length.go","internal/price/length_test.go","internal/price/weight.go","internal/price/price.go"]}
 {"type":"commit","source":"github","at":"2026-03-04T09:12:54.999999Z","repo":"` + repoURL + `","sha":"b858cb282617fb0956d960215c8e84d1ccf909c6","author":"jonas.petrel@harbourlane.example","authored_at":"2026-03-04T07:01:00Z","committed_at":"2026-03-04T09:12:55Z","paths":["web/booking.html"]}
-{"type":"commit","source":"github","at":"2026-03-04T09:09:59.999999Z","repo":"` + repoURL + `","sha":"0a4d55a8d778e5022fab701977c5d840bbc486d0","author":"jonas.petrel@harbourlane.example","authored_at":"2026-03-04T09:10:00Z"}
+{"type":"commit","source":"github","at":"2026-03-04T09:09:59.999999Z","repo":"` + repoURL + `","sha":"0a4d55a8d778e5022fab701977c5d840bbc486d0","author":"jonas.petrel@harbourlane.example","authored_at":"2026-03-04T09:10:00Z","ancestors":["4d7a214614ab2935c943f9e0ff69d22eadbb8f32","b858cb282617fb0956d960215c8e84d1ccf909c6","7b502c3a1f48c8609ae212cdfb639dee39673f5e"]}
 `},
 		{"push_forced", "push", `{"type":"commit","source":"github","at":"2026-03-04T09:05:30.999999Z","repo":"` + repoURL + `","sha":"4d7a214614ab2935c943f9e0ff69d22eadbb8f32","author":"mira-oduya","authored_at":"2026-03-04T09:05:31Z","paths":["internal/price/length.go","internal/price/length_test.go","internal/price/weight.go","internal/price/price.go"]}
 `},

@@ -2,6 +2,7 @@ package github
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 )
@@ -12,6 +13,9 @@ const maxPaths = 10_000
 
 type pushBody struct {
 	Ref        string       `json:"ref"`
+	Before     string       `json:"before"`
+	After      string       `json:"after"`
+	Forced     bool         `json:"forced"`
 	Deleted    bool         `json:"deleted"`
 	Commits    []pushCommit `json:"commits"`
 	HeadCommit *pushCommit  `json:"head_commit"`
@@ -68,6 +72,7 @@ func (r *Result) push(body []byte) error {
 			return err
 		}
 	}
+	b.contain(r.Events)
 	switch {
 	case len(r.Events) > 0:
 	case b.Deleted:
@@ -77,6 +82,35 @@ func (r *Result) push(body []byte) error {
 	}
 	return nil
 }
+
+// contain says of the pushed head what it contains: GitHub tells no parents, but
+// the head holds every commit of the push, and what the branch held before
+// unless it was forced away.
+func (b *pushBody) contain(events []event.Event) {
+	var head *event.Commit
+	var others []string
+	for _, e := range events {
+		c, ok := e.Body.(*event.Commit)
+		switch {
+		case !ok:
+		case strings.EqualFold(c.SHA, b.After):
+			head = c
+		default:
+			others = append(others, c.SHA)
+		}
+	}
+	if head == nil {
+		return
+	}
+	if !b.Forced && len(b.Before) == len(b.After) && strings.Trim(b.Before, "0") != "" && !strings.EqualFold(b.Before, b.After) && hexadecimal(b.Before) {
+		others = append(others, b.Before)
+	}
+	if len(others) > 0 {
+		head.Ancestors = event.Some(others)
+	}
+}
+
+func hexadecimal(s string) bool { return strings.Trim(strings.ToLower(s), "0123456789abcdef") == "" }
 
 func (r *Result) commit(at string, c *pushCommit, seen map[string]bool) error {
 	if seen[c.ID] {

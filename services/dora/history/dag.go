@@ -18,6 +18,7 @@ type dag struct {
 	count   int32
 	table   table
 	more    map[int32][]int32 // third and further parents of octopus merges
+	held    map[int32][]int32 // ancestors that are known without the way to them
 	touches []uint64          // bit per declared service with paths; nil unless there are some
 	long    map[SHA]string    // texts of hashes of other than 40 digits
 	short   map[uint16][]int32
@@ -73,7 +74,7 @@ type touch struct {
 }
 
 func newDAG() *dag {
-	return &dag{table: newTable(), more: map[int32][]int32{}, long: map[SHA]string{}}
+	return &dag{table: newTable(), more: map[int32][]int32{}, held: map[int32][]int32{}, long: map[SHA]string{}}
 }
 
 func (g *dag) has(n int32, f nodeFlags) bool { return g.at(n).flags&f != 0 }
@@ -181,8 +182,19 @@ func prefix(text string) uint16 {
 	return uint16(v)
 }
 
-// parents calls f with each known parent of n.
+// parents calls f with each known parent of n, and with the ancestors that are
+// known without the way to them: what n contains is what these contain.
 func (g *dag) parents(n int32, f func(int32)) {
+	g.ownParents(n, f)
+	if len(g.held) > 0 {
+		for _, p := range g.held[n] {
+			f(p)
+		}
+	}
+}
+
+// ownParents calls f with each known parent of n.
+func (g *dag) ownParents(n int32, f func(int32)) {
 	v := g.at(n)
 	if v.p1 != none {
 		f(v.p1)
@@ -224,6 +236,9 @@ func (g *dag) add(c *event.PackedCommit, author AuthorRef, touched uint64) {
 	v.committed = max(v.committed, c.CommittedAt)
 	v.author = max(v.author, author)
 	edges := c.KnowsParents() && g.mergeParents(n, c.Parents)
+	if len(c.Ancestors) > 0 && g.mergeHeld(n, c.Ancestors) {
+		edges = true
+	}
 	if int(n) < g.settled && (edges || *v != before || g.touches != nil && g.touches[n] != paths) {
 		g.touched = append(g.touched, touch{n: n, was: before.committed, edges: edges,
 			dated: before.flags&present == 0 || before.authored != v.authored})
@@ -233,7 +248,7 @@ func (g *dag) add(c *event.PackedCommit, author AuthorRef, touched uint64) {
 func (g *dag) mergeParents(n int32, hashes []event.Hash) bool {
 	if g.has(n, parentsKnown) {
 		var have, next []SHA
-		g.parents(n, func(p int32) { have = append(have, g.at(p).sha) })
+		g.ownParents(n, func(p int32) { have = append(have, g.at(p).sha) })
 		for _, h := range hashes {
 			next = append(next, g.hashKey(h))
 		}
@@ -256,6 +271,19 @@ func (g *dag) mergeParents(n int32, hashes []event.Hash) bool {
 	}
 	g.at(n).flags |= parentsKnown
 	return true
+}
+
+// mergeHeld adds ancestors to those that are known; they are true for good,
+// also beside the parents.
+func (g *dag) mergeHeld(n int32, hashes []event.Hash) bool {
+	changed := false
+	for _, h := range hashes {
+		if p := g.node(g.hashKey(h)); p != n && !slices.Contains(g.held[n], p) {
+			g.held[n] = append(g.held[n], p)
+			changed = true
+		}
+	}
+	return changed
 }
 
 func compareSHA(a, b SHA) int { return slices.Compare(a[:], b[:]) }

@@ -66,7 +66,9 @@ func (lr *laneRepo) deliver() {
 			first[p.claim.merge] = append(first[p.claim.merge], int32(slot))
 		}
 	}
-	if len(first) > 0 {
+	if len(first) == 0 {
+		lr.again = nil // nobody keeps it up with the graph meanwhile
+	} else {
 		lr.replays(order, labels, heirs)
 		for _, a := range lr.again {
 			for _, n := range a.nodes {

@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -377,4 +378,40 @@ func TestARepositoryHasOneNameHoweverItIsSpelled(t *testing.T) {
 			t.Errorf("%s is of %q, want the one name %q", what, name, other)
 		}
 	}
+}
+
+// TestAPushTellsWhatItsHeadHolds is a project that only GitHub's webhooks speak
+// of: they carry no parents, and yet a deployment brings all that was pushed.
+func TestAPushTellsWhatItsHeadHolds(t *testing.T) {
+	s := &story{t: t}
+	push := func(before string, names ...string) {
+		for i, n := range names {
+			c := &event.Commit{Repo: repo, SHA: sha(n), AuthoredAt: event.Some(at(i + 1))}
+			if i == len(names)-1 {
+				for _, other := range append(names[:i:i], before) {
+					c.Ancestors.V = append(c.Ancestors.V, sha(other))
+				}
+				c.Ancestors.Present, c.Ancestors.Known = true, true
+			}
+			s.add("github", c)
+		}
+	}
+	push("a", "b", "c")
+	push("c", "d", "e", "f")
+	push("f", "g")
+	s.add("github", &event.Commit{Repo: repo, SHA: sha("a"), AuthoredAt: event.Some(at(1))})
+	s.deploy("1", "c", 10)
+	s.deploy("2", "g", 20)
+	p := s.settle()
+	for id, want := range map[string]string{"1": "abc", "2": "defg"} {
+		if got := names(deployment(t, p, id)); sorted(got) != want {
+			t.Errorf("deployment %s brought %q, want %q", id, got, want)
+		}
+	}
+}
+
+func sorted(s string) string {
+	b := []byte(s)
+	slices.Sort(b)
+	return string(b)
 }

@@ -104,6 +104,7 @@ type refCommit struct {
 	sha                 string
 	parents             []string
 	hasParents          bool
+	held                []string // ancestors told without the way to them
 	authored, committed event.Time
 	paths               map[string]bool
 	hasPaths            bool
@@ -214,6 +215,7 @@ func (r *refRepo) hear(b *event.Commit) {
 		c.authored = b.AuthoredAt.V
 	}
 	c.committed = max(c.committed, b.CommittedAt.V)
+	c.held = append(c.held, b.Ancestors.V...)
 	if b.Parents.Known {
 		if !c.hasParents || len(b.Parents.V) > len(c.parents) {
 			c.parents = b.Parents.V
@@ -238,7 +240,7 @@ func (r *refRepo) reach(sha string) map[string]bool {
 		if c == nil {
 			continue
 		}
-		for _, p := range c.parents {
+		for _, p := range slices.Concat(c.parents, c.held) {
 			if !set[p] {
 				set[p] = true
 				todo = append(todo, p)

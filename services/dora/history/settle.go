@@ -171,9 +171,10 @@ func (l *Ledger) attribute(e *encoder, active []*repository) (moved bool) {
 		e.clear(&ln.blocks)
 	}
 	s.vanished = nil
-	for _, ln := range s.lanes {
+	delivered := map[laneKey]bool{}
+	for k, ln := range s.lanes {
 		if ln.dirty {
-			moved = true
+			moved, delivered[k] = true, true
 			l.attributeLane(ln)
 			ln.kinds()
 			for _, lr := range ln.repos {
@@ -183,7 +184,7 @@ func (l *Ledger) attribute(e *encoder, active []*repository) (moved bool) {
 	}
 	for _, r := range active {
 		for k, lr := range r.lanes {
-			if !s.lanes[k].dirty {
+			if !delivered[k] {
 				lr.deliver()
 			}
 		}

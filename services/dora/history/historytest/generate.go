@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -177,6 +178,9 @@ func (w *world) record(r *repo, c *commit) {
 	if w.chance(20) { // the host knows less, and calls people by other names
 		less := *b
 		less.Parents = event.Opt[[]string]{}
+		if w.chance(60) && len(c.parents) > 0 { // a push tells what its head holds
+			less.Ancestors = event.Some(hashes(append(slices.Clone(c.parents), c.parents[0].parents...)))
+		}
 		if w.chance(50) {
 			less.Paths = event.Opt[[]string]{}
 		}
