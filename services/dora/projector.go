@@ -28,6 +28,7 @@ type projector struct {
 	salt  []byte
 
 	wake   chan struct{}
+	hurry  chan struct{}          // someone waits: do not rest
 	asked  atomic.Int64           // changes of declarations that were announced
 	owners atomic.Pointer[owners] // who owns which origin, for readers
 
@@ -73,7 +74,10 @@ const (
 	// settleShare bounds the part of the time that deriving takes while events
 	// keep coming: after a settling that took t, the next waits for (1/share-1)*t.
 	settleShare = 0.2
-	pollEvery   = 500 * time.Millisecond
+	// mostRest bounds that wait, so that those who only look on see numbers that
+	// are a fraction of a second old.
+	mostRest  = 400 * time.Millisecond
+	pollEvery = 500 * time.Millisecond
 	// A step that failed is tried again after a pause between these.
 	firstPause, mostPause = 50 * time.Millisecond, 5 * time.Second
 )
@@ -83,15 +87,23 @@ var errNotFollowing = errors.New("the projection does not follow the log yet")
 func newProjector(store Store, c clock.Clock, log *slog.Logger) *projector {
 	return &projector{
 		store: store, clock: c, log: log, err: errNotFollowing,
-		wake: make(chan struct{}, 1), changed: make(chan struct{}),
+		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), changed: make(chan struct{}),
 		projects: map[string]*live{}, origins: map[int64]Origin{}, assigned: map[int64]string{}, specs: map[string]Declared{},
 	}
 }
 
 // notify tells the projector that there is something new.
-func (p *projector) notify() {
+func (p *projector) notify() { signal(p.wake) }
+
+// press tells the projector that someone waits for what is new.
+func (p *projector) press() {
+	signal(p.hurry)
+	signal(p.wake)
+}
+
+func signal(c chan struct{}) {
 	select {
-	case p.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -100,7 +112,7 @@ func (p *projector) notify() {
 // once progress.declared has reached the number it returns.
 func (p *projector) declare() int64 {
 	n := p.asked.Add(1)
-	p.notify()
+	p.press()
 	return n
 }
 
@@ -117,7 +129,7 @@ func (p *projector) wait(ctx context.Context, want progress) bool {
 		if ended {
 			return false
 		}
-		p.notify()
+		p.press()
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -190,7 +202,29 @@ func (p *projector) run(ctx context.Context) error {
 		case <-p.wake:
 		case <-tick.C:
 		}
+		p.rest(ctx)
 	}
+}
+
+// rest holds the next settling back while nobody waits for it, so that many
+// small steps in a row do not take the machine from those who report events.
+func (p *projector) rest(ctx context.Context) {
+	left := min(p.pause(), mostRest) - p.clock.Now().Sub(p.lastDone)
+	if left <= 0 {
+		return
+	}
+	t := time.NewTimer(left)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-p.hurry:
+	case <-t.C:
+	}
+}
+
+// pause is how long after a settling the next should wait.
+func (p *projector) pause() time.Duration {
+	return time.Duration(float64(p.cost) * (1/settleShare - 1))
 }
 
 // fail forgets what may be half of a batch, so that the next step begins from
@@ -274,8 +308,7 @@ func (p *projector) step(ctx context.Context) (more bool, err error) {
 		p.seq = entries[len(entries)-1].Seq
 	}
 	more = len(entries) == readBatch
-	rest := time.Duration(float64(p.cost) * (1/settleShare - 1))
-	if more && p.clock.Now().Sub(p.lastDone) < rest {
+	if more && p.clock.Now().Sub(p.lastDone) < p.pause() {
 		return true, nil
 	}
 	return more, p.settle(ctx)

@@ -80,7 +80,7 @@ func (e *estate) pull(r, number int) {
 		branch[i] = tip
 	}
 	e.add(&event.Review{Repo: estateRepo(r), Number: strconv.Itoa(number), Author: "reviewer", Kind: event.ReviewApproval, SubmittedAt: event.Some(e.now)})
-	merge := ""
+	var merge string
 	if number%2 == 0 {
 		merge = e.commit(r, main, tip)
 	} else {

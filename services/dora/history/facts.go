@@ -48,7 +48,7 @@ type deploymentFacts struct {
 type incidentFacts struct {
 	source, id                     string
 	service, environment, severity register[string]
-	causedBy, digest, sha          register[string]
+	causedBy, digest, sha, repo    register[string]
 	title, url                     register[string]
 	openedAt, resolvedAt           register[Time]
 }
@@ -202,7 +202,7 @@ func (l *Ledger) applyIncident(source string, at Time, b *event.Incident) {
 		l.incidents[k] = i
 	}
 	if anyOf(!ok, put(&i.service, at, b.Service), put(&i.environment, at, b.Environment), put(&i.severity, at, b.Severity),
-		put(&i.causedBy, at, b.CausedByDeployment), put(&i.digest, at, b.Digest), put(&i.sha, at, lower(b.SHA)),
+		put(&i.repo, at, b.Repo), put(&i.causedBy, at, b.CausedByDeployment), put(&i.digest, at, b.Digest), put(&i.sha, at, lower(b.SHA)),
 		put(&i.title, at, b.Title), put(&i.url, at, b.URL), put(&i.openedAt, at, b.OpenedAt), put(&i.resolvedAt, at, b.ResolvedAt)) {
 		l.state.incidentsChanged = true
 	}

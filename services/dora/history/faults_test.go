@@ -415,3 +415,21 @@ func sorted(s string) string {
 	slices.Sort(b)
 	return string(b)
 }
+
+func TestAnIncidentOfARepositoryIsItsOnlyServices(t *testing.T) {
+	s := &story{t: t}
+	s.commit("a", 1, 1)
+	s.deploy("1", "a", 10)
+	s.deploy("2", "a", 12, func(d *event.Deployment) {
+		d.Service, d.Repo = event.Some("web"), event.Some("https://git.example/web.git")
+	})
+	s.add("github", &event.Incident{ID: "i", Repo: event.Some(repo), OpenedAt: event.Some(at(20))})
+	s.add("github", &event.Incident{ID: "withdrawn", Repo: event.Some(repo), OpenedAt: event.Null[event.Time]()})
+	p := s.settle()
+	if len(p.Incidents) != 1 || p.Incidents[0].Service != "api" || p.Incidents[0].DeploymentID != "1" {
+		t.Errorf("incidents %+v, want the one that was opened, at deployment 1 of api", p.Incidents)
+	}
+	if deployment(t, p, "2").Failed {
+		t.Error("the deployment of another repository's service is blamed")
+	}
+}

@@ -169,7 +169,6 @@ func (l *Ledger) applyFlatPullRequest(at Time, packed []byte) bool {
 			repo = l.repoBytes(v.text)
 			return true
 		}
-		ok = true
 		switch string(name) {
 		case "number":
 			p.number, ok = v.text, len(v.text) > 0

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/fawkes-idp/fawkes/services/dora/event"
 )
 
 // link is an incident at a deployment of a lane, as far as failure depends on it.
@@ -25,8 +27,11 @@ func (l *Ledger) linkIncidents() {
 	s.incidents = make([]*Incident, 0, len(l.incidents))
 	only := s.onlyService()
 	for _, f := range l.incidents {
+		if f.openedAt.v == 0 {
+			continue // withdrawn, or so far only its end was reported
+		}
 		i := &Incident{
-			Source: f.source, ID: f.id, Service: cmp.Or(f.service.v, only), Environment: f.environment.v,
+			Source: f.source, ID: f.id, Service: cmp.Or(f.service.v, l.onlyServiceOf(f.repo.v), only), Environment: f.environment.v,
 			Severity: f.severity.v, Title: f.title.v, URL: f.url.v,
 			OpenedAt: f.openedAt.v, ResolvedAt: f.resolvedAt.v, LinkedBy: LinkNone,
 		}
@@ -180,6 +185,29 @@ func (s *derived) productionByFinish() []*row {
 	})
 	s.production = mergeSorted(s.production, fresh, effective)
 	return s.production
+}
+
+// onlyServiceOf is the service that is declared for a repository or deployed
+// from it, when there is exactly one.
+func (l *Ledger) onlyServiceOf(repo string) string {
+	if repo == "" {
+		return ""
+	}
+	key, found := event.RepoKey(repo), map[string]bool{}
+	for _, v := range l.spec.Services {
+		if v.Repo != "" && event.RepoKey(v.Repo) == key {
+			found[v.Name] = true
+		}
+	}
+	for k, ln := range l.state.lanes {
+		if ln.repos[key] != nil {
+			found[k.service] = true
+		}
+	}
+	if len(found) != 1 {
+		return ""
+	}
+	return sorted(found)[0]
 }
 
 // onlyService is the service's name when the project has exactly one.

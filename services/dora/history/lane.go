@@ -88,7 +88,9 @@ func (l *Ledger) resolve(graphs bool) {
 	s := &l.state
 	if graphs {
 		for d := range s.unresolved {
-			s.stale[d] = s.stale[d] // look at it, though its facts may be the same
+			if _, reported := s.stale[d]; !reported {
+				s.stale[d] = false // look at it, though its facts may be the same
+			}
 		}
 	}
 	for d, reported := range s.stale {
@@ -151,7 +153,7 @@ func (l *Ledger) resolveDeployment(d *deploymentFacts) (r *row, firm bool) {
 		r.Environment = project.KindProduction
 	}
 	r.Production = l.spec.EnvironmentKind(r.Environment) == project.KindProduction
-	repo := ""
+	var repo string
 	repo, r.SHA, r.ResolvedBy = l.sourceOf(d)
 	r.Service = d.service.v
 	if r.Service == "" {

@@ -2,7 +2,6 @@ package history
 
 import (
 	"cmp"
-	"slices"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 )
@@ -20,11 +19,6 @@ type register[T any] struct {
 // put merges one report's field and says whether the register changed.
 func put[T cmp.Ordered](r *register[T], at Time, o event.Opt[T]) bool {
 	return merge(r, at, o, cmp.Compare[T])
-}
-
-// putList is put for lists of text.
-func putList(r *register[[]string], at Time, o event.Opt[[]string]) bool {
-	return merge(r, at, o, slices.Compare[[]string])
 }
 
 // putFlag is put for booleans; true is the greater.

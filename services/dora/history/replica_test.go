@@ -137,7 +137,7 @@ func TestRowsAreInTheOrderThatIsPromised(t *testing.T) {
 			event.New("github", "", &event.Review{Repo: "https://h/" + name, Number: "2", Author: "x", Kind: event.ReviewComment, SubmittedAt: event.Some(at(1))}),
 			event.New("github", "", &event.PullRequest{Repo: "https://h/" + name, Number: "1", CreatedAt: event.Some(at(1))}))
 	}
-	apply(t, l, event.New("pager", "", &event.Incident{ID: "1", OpenedAt: event.Some(at(1))}), event.New("pager", "", &event.Incident{ID: "0", ResolvedAt: event.Some(at(9))}))
+	apply(t, l, event.New("pager", "", &event.Incident{ID: "1", OpenedAt: event.Some(at(1))}), event.New("pager", "", &event.Incident{ID: "0", OpenedAt: event.Some(at(0)), ResolvedAt: event.Some(at(9))}))
 	p := read(t, l.Settle())
 	var services, repos, incidents []string
 	for _, ln := range p.Lanes {

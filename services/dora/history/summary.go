@@ -39,6 +39,7 @@ type ServiceSummary struct {
 func (l *Ledger) encodeSummary(e *encoder) {
 	b, err := json.Marshal(l.Summary())
 	if err != nil {
+		//nolint:forbidigo // a fault of the program, not of its input
 		panic(fmt.Sprintf("history: marshal summary: %v", err)) // plain data: cannot happen
 	}
 	if s := &l.state; !s.settled || !bytes.Equal(b, s.summary) {

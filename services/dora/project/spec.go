@@ -290,28 +290,33 @@ func matchPath(pat, p string) bool {
 	if !strings.ContainsAny(pat, "*?[") {
 		return p == strings.TrimSuffix(pat, "/") || strings.HasPrefix(p, strings.TrimSuffix(pat, "/")+"/")
 	}
-	return matchSegments(strings.Split(pat, "/"), strings.Split(p, "/"))
+	return matchSegments(strings.Split(strings.TrimSuffix(pat, "/"), "/"), strings.Split(p, "/"))
 }
 
 // matchSegments matches a pattern whose "**" stands for any number of folders.
-// A pattern that ends before the path does matches the folder it names.
+// A pattern that ends before the path does matches the folder it names. Only
+// the last "**" is ever tried again, so the time is bounded by the product of
+// the lengths.
 func matchSegments(pat, p []string) bool {
-	for len(pat) > 0 {
-		if pat[0] == "**" {
-			for i := 0; i <= len(p); i++ {
-				if matchSegments(pat[1:], p[i:]) {
-					return true
-				}
+	var retryPat, retryPath []string
+	for {
+		switch {
+		case len(pat) == 0:
+			return true
+		case pat[0] == "**":
+			pat = pat[1:]
+			retryPat, retryPath = pat, p
+			continue
+		case len(p) > 0:
+			if ok, err := path.Match(pat[0], p[0]); err == nil && ok {
+				pat, p = pat[1:], p[1:]
+				continue
 			}
+		}
+		if len(retryPath) == 0 {
 			return false
 		}
-		if len(p) == 0 {
-			return false
-		}
-		if ok, err := path.Match(pat[0], p[0]); err != nil || !ok {
-			return false
-		}
-		pat, p = pat[1:], p[1:]
+		retryPath = retryPath[1:]
+		pat, p = retryPat, retryPath
 	}
-	return true
 }

@@ -45,7 +45,7 @@ func (w *world) deploy() {
 		b.Outcome = event.Some(event.OutcomeFailure)
 	case w.chance(4):
 		b.Outcome = event.Some(event.OutcomeAborted)
-	case w.chance(4):
+	case w.chance(5):
 		b.Outcome, b.FinishedAt = event.Opt[string]{}, event.Null[event.Time]() // still running
 	}
 	if w.chance(15) {
