@@ -47,8 +47,11 @@ func ofGitHub(v object) string {
 	return string(text)
 }
 
-func pushOf(commits ...object) string {
-	return ofGitHub(object{"ref": "refs/heads/main", "before": hash("0"), "after": commits[len(commits)-1]["id"], "commits": commits})
+func pushOf(commits ...object) string { return pushOnto(hash("0"), commits...) }
+
+// pushOnto is a push of commits onto a former head.
+func pushOnto(before string, commits ...object) string {
+	return ofGitHub(object{"ref": "refs/heads/main", "before": before, "after": commits[len(commits)-1]["id"], "commits": commits})
 }
 
 func pushed(name, at string) object {
@@ -239,16 +242,12 @@ func TestGitHubAloneMovesAllFiveMetrics(t *testing.T) {
 		review := object{"action": "submitted", "review": object{"id": 1, "user": object{"login": "bob"}, "state": "approved", "submitted_at": "2026-03-02T11:00:00Z"},
 			"pull_request": object{"number": 7, "title": "b", "user": object{"login": "ada"}, "created_at": "2026-03-02T10:30:00Z", "updated_at": "2026-03-02T11:00:00Z", "head": object{"sha": hash("b")}, "base": object{"ref": "main"}}}
 		send("pull_request_review", ofGitHub(review))
-		send("push", pushOf(pushed("b", "2026-03-02T10:00:00Z")))
+		send("push", pushOnto(hash("a"), pushed("b", "2026-03-02T10:00:00Z")))
 		send("pull_request", pr("closed", object{"merged_at": "2026-03-02T11:30:00Z", "closed_at": "2026-03-02T11:30:00Z", "merge_commit_sha": hash("b"), "updated_at": "2026-03-02T11:30:00Z"}))
-		// A push names no parents: the repository's history, imported later, does.
-		s.post(line(object{"type": "commit", "repo": "https://github.example/acme/shop", "sha": hash("a"), "parents": []string{}, "author": "ada", "authored_at": "2026-03-02T08:00:00Z", "committed_at": "2026-03-02T08:00:00Z"}),
-			line(object{"type": "commit", "repo": "https://github.example/acme/shop", "sha": hash("b"), "parents": []string{hash("a")}, "author": "ada", "authored_at": "2026-03-02T10:00:00Z", "committed_at": "2026-03-02T10:00:00Z"}),
-			line(object{"type": "commit", "repo": "https://github.example/acme/shop", "sha": hash("c"), "parents": []string{hash("b")}, "author": "ada", "authored_at": "2026-03-02T12:30:00Z", "committed_at": "2026-03-02T12:30:00Z"}))
 		deploy(2, "b", "2026-03-02T11:40:00Z", "2026-03-02T12:00:00Z", nil)
 		send("issues", ofGitHub(object{"action": "opened", "issue": object{"number": 9, "title": "down", "state": "open", "html_url": "https://github.example/acme/shop/issues/9",
 			"created_at": "2026-03-02T12:10:00Z", "updated_at": "2026-03-02T12:10:00Z", "user": object{"login": "eve"}, "labels": []object{{"name": "Incident"}}}}))
-		send("push", pushOf(pushed("c", "2026-03-02T12:30:00Z")))
+		send("push", pushOnto(hash("b"), pushed("c", "2026-03-02T12:30:00Z")))
 		deploy(3, "c", "2026-03-02T12:50:00Z", "2026-03-02T13:00:00Z", object{"unplanned": true})
 
 		five := s.five("project=shop&from=2026-03-02&to=2026-03-03")
