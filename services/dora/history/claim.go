@@ -206,9 +206,13 @@ func (r *repository) claimOf(slot int32) claim {
 			brought, _ := g.difference(m.p1, others, mostClaimed)
 			set.add(brought...)
 		} else if head := p.headSHA; !listed && head.known {
-			if h := r.follow(slot, head.v); h != none && h != c.merge {
+			switch h := r.follow(slot, head.v); {
+			case h == none || h == c.merge:
+			case m.flags&parentsKnown != 0:
 				brought, _ := g.difference(m.p1, []int32{h}, mostClaimed)
 				set.add(brought...)
+			default: // without a base nothing tells where the branch began
+				set.add(h)
 			}
 		}
 	}
@@ -229,7 +233,7 @@ func (r *repository) claimOf(slot int32) claim {
 		c.first = g.at(c.merge).authored
 	}
 	if !set.has(c.merge) {
-		if !g.has(c.merge, isMerge) {
+		if !g.has(c.merge, isMerge) && !c.merged(g) {
 			c.rewritten(g)
 			c.own = max(c.own, 1)
 		}
@@ -252,6 +256,12 @@ func (r *repository) follow(slot, n int32) int32 {
 		r.awaited[n] = append(all, slot)
 	}
 	return g.reported(n)
+}
+
+// merged says of a merge commit whose parents are not known that it holds
+// commits of the branch, as a squash or a rebase would not.
+func (c *claim) merged(g *dag) bool {
+	return !g.has(c.merge, parentsKnown) && slices.ContainsFunc(c.nodes, func(n int32) bool { return g.contains(c.merge, n) })
 }
 
 // rewritten handles a merge that put other commits in the branch's place.

@@ -433,3 +433,26 @@ func TestAnIncidentOfARepositoryIsItsOnlyServices(t *testing.T) {
 		t.Error("the deployment of another repository's service is blamed")
 	}
 }
+
+// TestAMergeThatWebhooksTellOfIsNoSquash is a merge whose parents nobody told:
+// that its push holds the branch's head is enough to know that it is no squash.
+func TestAMergeThatWebhooksTellOfIsNoSquash(t *testing.T) {
+	s := &story{t: t}
+	s.add("github", &event.Commit{Repo: repo, SHA: sha("a"), AuthoredAt: event.Some(at(1))})
+	s.add("github", &event.Commit{Repo: repo, SHA: sha("b"), AuthoredAt: event.Some(at(10))})
+	s.add("github", &event.Commit{Repo: repo, SHA: sha("c"), AuthoredAt: event.Some(at(30)), Ancestors: event.Some([]string{sha("a"), sha("b")})})
+	s.add("github", &event.PullRequest{Repo: repo, Number: "1", CreatedAt: event.Some(at(11)), MergedAt: event.Some(at(30)),
+		HeadSHA: event.Some(sha("b")), MergeSHA: event.Some(sha("c"))})
+	s.deploy("1", "a", 5)
+	s.deploy("2", "c", 40)
+	for _, when := range []string{"by webhooks alone", "with git history"} {
+		for _, c := range deployment(t, s.settle(), "2").Changes {
+			want := map[history.SHA]event.Time{history.ParseSHA(sha("b")): at(10), history.ParseSHA(sha("c")): at(30)}[c.SHA]
+			if c.FirstAt != want || c.PR != 0 {
+				t.Errorf("%s: commit %s began at %v with pull request %d, want %v and the one there is", when, c.SHA, c.FirstAt.Std(), c.PR, want.Std())
+			}
+		}
+		s.commit("b", 10, 10, "a")
+		s.commit("c", 30, 30, "a", "b")
+	}
+}

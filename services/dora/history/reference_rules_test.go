@@ -52,7 +52,11 @@ func (r *refRepo) pull(p *entity) *refPull {
 				minus(tip, merge.parents)
 			}
 		} else if head := r.find(p.field("head").text()); !listed && head != "" && head != out.merge {
-			minus(head, merge.parents)
+			if merge.hasParents {
+				minus(head, merge.parents)
+			} else {
+				set[head] = true
+			}
 		}
 	}
 	var authored []event.Time
@@ -73,6 +77,11 @@ func (r *refRepo) pull(p *entity) *refPull {
 	}
 	if set[out.merge] || len(merge.parents) > 1 || len(authored) == 0 {
 		return out
+	}
+	for c := range set {
+		if !merge.hasParents && r.reach(out.merge)[c] {
+			return out // a merge that holds the branch did not rewrite it
+		}
 	}
 	out.replaces = true
 	var run []string
