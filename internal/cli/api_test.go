@@ -100,7 +100,7 @@ func TestRefusalsBecomeALineAMendAndACode(t *testing.T) {
 	}{
 		"a field of the query": {func(w http.ResponseWriter, r *http.Request) {
 			problem.Write(w, r, problem.New(problem.InvalidField, "%q is not a date", "x").WithField("query.from").WithMend("write 2025-01-31"))
-		}, exitFailure, `--from: "x" is not a date`, "write 2025-01-31"},
+		}, exitUsage, `--from: "x" is not a date`, "write 2025-01-31"},
 		"unknown project": {func(w http.ResponseWriter, r *http.Request) {
 			problem.Write(w, r, problem.New(problem.UnknownProject, "there is no project"))
 		}, exitNotFound, "there is no project", ""},

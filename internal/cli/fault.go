@@ -83,10 +83,16 @@ func failf(mend, format string, args ...any) error {
 func exitCode(err error) int {
 	var own *fault
 	var p *problem.Problem
+	var git *gitlog.Error
 	switch {
 	case errors.As(err, &own):
 		return own.code
+	case errors.As(err, &git) && (git.Op == "--deployments" || git.Op == "--since") && git.Err == nil:
+		return exitUsage
 	case errors.As(err, &p):
+		if strings.HasPrefix(p.Field, "query.") || strings.HasPrefix(p.Field, "path.") {
+			return exitUsage // a flag or an argument that the server refused
+		}
 		switch p.Status {
 		case http.StatusUnauthorized, http.StatusForbidden:
 			return exitDenied

@@ -80,7 +80,7 @@ func sorted(list []string) []string {
 // An import that is interrupted at any batch and run again stores exactly what one run stores.
 func TestInterruptedImportGoesOnWhereItStopped(t *testing.T) {
 	h := newHistory(t)
-	h.grow(5000)
+	h.grow(9000) // so many that batches are left to send whenever it is interrupted
 	h.git("", "tag", "v1", "main~5")
 	args := []string{"dora", "import", "git", h.dir, "--project", "shop", "--deployments", "tags:v*", "-o", "json"}
 	whole := newShelf(t)
@@ -262,8 +262,8 @@ func TestImportNamesWhatIsWrongBeforeItSendsAnything(t *testing.T) {
 		"no project":    {[]string{h.dir}, exitUsage, []string{"--project is required"}},
 		"no repository": {[]string{"/nonexistent", "-p", "x"}, exitFailure, []string{"does not exist", "mend:"}},
 		"wrong branch":  {[]string{h.dir, "-p", "x", "--branch", "mian"}, exitFailure, []string{`no branch "mian"`, "main"}},
-		"wrong plan":    {[]string{h.dir, "-p", "x", "--deployments", "tag:v*"}, exitFailure, []string{"tags:<glob>"}},
-		"wrong since":   {[]string{h.dir, "-p", "x", "--since", "yesterday"}, exitFailure, []string{`"yesterday" is not a date`}},
+		"wrong plan":    {[]string{h.dir, "-p", "x", "--deployments", "tag:v*"}, exitUsage, []string{"tags:<glob>"}},
+		"wrong since":   {[]string{h.dir, "-p", "x", "--since", "yesterday"}, exitUsage, []string{`"yesterday" is not a date`}},
 		"bad csv":       {[]string{h.dir, "-p", "x", "--deployments", "csv:" + csv}, exitFailure, []string{"line 2, column finished_at"}},
 		"two paths":     {[]string{h.dir, "other", "-p", "x"}, exitUsage, []string{`does not take "other"`}},
 		"unknown flag":  {[]string{h.dir, "-p", "x", "--tags"}, exitUsage, []string{"unknown flag: --tags"}},

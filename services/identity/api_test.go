@@ -39,7 +39,8 @@ func TestAPI(t *testing.T) {
 		{"to its own projects", limited, "POST", "/tokens", `{"name":"c","scopes":["dora:read"],"projects":["other"]}`, 403, "forbidden", "other"},
 
 		{"no scopes", p.bootstrap, "POST", "/tokens", `{"name":"n","scopes":[]}`, 422, "invalid_field", "scopes"},
-		{"a scope that is none", p.bootstrap, "POST", "/tokens", `{"name":"n","scopes":["Dora Read"]}`, 422, "invalid_field", "service:verb"},
+		{"a scope that is none", p.bootstrap, "POST", "/tokens", `{"name":"n","scopes":["Dora Read"]}`, 422, "invalid_field", "dora:read"},
+		{"a scope that nothing asks for", p.bootstrap, "POST", "/tokens", `{"name":"n","scopes":["dora:raed"]}`, 422, "invalid_field", "dora:read"},
 		{"an empty name", p.bootstrap, "POST", "/tokens", `{"name":"  ","scopes":["dora:read"]}`, 422, "invalid_field", "name"},
 		{"a name with a line break", p.bootstrap, "POST", "/tokens", `{"name":"a\r\nb","scopes":["dora:read"]}`, 422, "invalid_field", "name"},
 		{"a name with a NUL", p.bootstrap, "POST", "/tokens", `{"name":"a\u0000b","scopes":["dora:read"]}`, 422, "invalid_field", "name"},

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
@@ -40,9 +41,9 @@ func checkScopes(scopes []string, giver auth.Principal) error {
 			WithField("scopes").WithMend("for example [\"dora:read\"]")
 	}
 	for _, s := range scopes {
-		if !auth.ValidScope(s) {
+		if !auth.ValidScope(s) || !auth.KnownScope(s) {
 			return problem.New(problem.InvalidField, "%q is not a scope", s).
-				WithField("scopes").WithMend("a scope is \"service:verb\", \"*:read\" or \"*\"")
+				WithField("scopes").WithMend("the scopes are " + strings.Join(auth.Scopes(), ", ") + ", *:read and *")
 		}
 		if !giver.Can(s) {
 			return problem.New(problem.Forbidden, "you cannot give the scope %s, which you do not hold", s).

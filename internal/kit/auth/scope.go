@@ -60,6 +60,21 @@ func ValidScope(s string) bool {
 	return word(name) || (hasVerb && name == "*")
 }
 
+// KnownScope says whether s is a scope of the platform, or a wildcard for some of them.
+func KnownScope(s string) bool {
+	for _, known := range Scopes() {
+		if Covers(s, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// Scopes lists the scopes that operations ask for.
+func Scopes() []string {
+	return []string{ScopeConsole, ScopeDoraAdmin, ScopeDoraRead, ScopeDoraWrite, ScopeIdentityAdmin}
+}
+
 // ValidService says whether s can name a service or a workload: lower-case letters, digits and hyphens,
 // beginning with a letter, at most 63 characters.
 func ValidService(s string) bool { return word(s) }

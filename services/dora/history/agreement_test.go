@@ -195,7 +195,7 @@ func (m *reference) pullLines(out lines, r *refRepo, lanes map[[2]string][]*refR
 						to = append(to, fmt.Sprintf("%s/%s %s", k[0], k[1], d.Key()))
 						break
 					}
-					if n == 0 && r.reach(d.found)[sha] {
+					if n == 0 && d.Production && r.reach(d.found)[sha] {
 						reason = history.ReasonBaseline
 					}
 				}

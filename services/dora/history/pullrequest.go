@@ -50,7 +50,7 @@ func (l *Ledger) pullRequestRow(r *repository, slot int32, lanes []arrival) Pull
 		switch at := a.to[slot]; at {
 		case nowhere:
 		case atFirst:
-			if out.Reason == ReasonNotDeployed {
+			if a.production && out.Reason == ReasonNotDeployed {
 				out.Reason = ReasonBaseline
 			}
 		default:
