@@ -5,6 +5,13 @@ import (
 	"testing"
 )
 
+// pages are all pages of the console that a project with history has.
+var pages = []struct{ name, path string }{
+	{"overview", "/"}, {"project", "/p/shop"}, {"metric", "/p/shop/metrics/change_lead_time"}, {"recovery", "/p/shop/metrics/failed_deployment_recovery_time"},
+	{"deployments", "/p/shop/deployments"}, {"failed", "/p/shop/deployments?failed=true"}, {"changes", "/p/shop/changes"},
+	{"incidents", "/p/shop/incidents"}, {"settings", "/p/shop/settings"}, {"quarantine", "/quarantine"}, {"keyboard", "/keyboard"},
+}
+
 // Every page in both themes, wide, on a telephone and on the narrowest screen: nothing is wider than the window,
 // nothing is too small to touch, and the text stands out from what is behind it.
 func TestPagesFitEveryScreenInBothThemes(t *testing.T) {
@@ -14,11 +21,7 @@ func TestPagesFitEveryScreenInBothThemes(t *testing.T) {
 		t.Run(fmt.Sprintf("%s-%d", l.scheme, l.width), func(t *testing.T) {
 			b := open(t, p.url, l)
 			b.signIn(p)
-			for _, page := range []struct{ name, path string }{
-				{"overview", "/"}, {"project", "/p/shop"}, {"metric", "/p/shop/metrics/change_lead_time"}, {"recovery", "/p/shop/metrics/failed_deployment_recovery_time"},
-				{"deployments", "/p/shop/deployments"}, {"failed", "/p/shop/deployments?failed=true"}, {"changes", "/p/shop/changes"},
-				{"incidents", "/p/shop/incidents"}, {"settings", "/p/shop/settings"}, {"quarantine", "/quarantine"}, {"keyboard", "/keyboard"},
-			} {
+			for _, page := range pages {
 				b.visit(page.path)
 				b.until("the page", `document.readyState === "complete" && document.querySelector("main h1") !== null`)
 				if over := eval[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`); over > 0 {
