@@ -56,6 +56,8 @@ func requests(source, quarantined string) []request {
 		{"add-events", w, "POST", at + "/events:batch", theirs + "\n" + commitLine("z", "2026-03-02T08:00:00Z"), 200, nil},
 		{"list-sources", a, "GET", at + "/sources", "", 200, []string{"theirs"}},
 		{"add-source", a, "POST", at + "/sources", `{"kind":"github","name":"n","project":"theirs"}`, 403, nil},
+		{"list-audit", a, "GET", at + "/audit", "", 200, []string{"theirs"}},
+		{"list-audit", a, "GET", at + "/audit?project=theirs", "", 403, nil},
 		{"delete-source", a, "DELETE", at + "/sources/" + source, "", 404, nil},
 	}
 }

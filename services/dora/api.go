@@ -29,6 +29,7 @@ func (s *Service) register(api *httpapi.API) {
 	s.registerQuarantine(api.Huma())
 	s.registerImports(api.Huma())
 	s.registerFeed(api.Huma())
+	s.registerAudit(api.Huma())
 	write := s.auth.Require(auth.ScopeDoraWrite)
 	api.Mux().Handle("POST "+base+"/events", write(http.HandlerFunc(s.handleEvent)))
 	api.Mux().Handle("POST "+base+"/events:batch", write(http.HandlerFunc(s.handleBatch)))

@@ -72,6 +72,9 @@ func (s *Service) registerImports(api huma.API) {
 			if err := s.store.PutImport(ctx, Import{Project: in.Project, Key: in.Key, Repo: v.Repo, State: string(text), UpdatedAt: now}); err != nil {
 				return nil, err
 			}
+			if err := s.audit(ctx, ActionImportRecorded, in.Project, in.Key, fmt.Sprintf("%s: %d tips, %d deployments", v.Repo, len(v.Tips), v.Deployments)); err != nil {
+				return nil, err
+			}
 			v.UpdatedAt = stamp(now)
 			return &struct{ Body importState }{v}, nil
 		})

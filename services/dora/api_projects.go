@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -92,10 +93,11 @@ func (s *Service) registerProjects(api huma.API) {
 		if errors.Is(err, ErrNotFound) {
 			return nil, unknownProject(in.Project)
 		}
-		if err == nil {
-			s.announce(ctx)
+		if err != nil {
+			return nil, err
 		}
-		return nil, err
+		s.announce(ctx)
+		return nil, s.audit(ctx, ActionProjectWithdrawn, in.Project, in.Project, "")
 	})
 }
 
@@ -121,6 +123,9 @@ func (s *Service) declare(ctx context.Context, name string, spec project.Spec) (
 		return nil, err
 	}
 	s.announce(ctx)
+	if err := s.audit(ctx, ActionProjectDeclared, name, name, fmt.Sprintf("version %d", d.Version)); err != nil {
+		return nil, err
+	}
 	b, err := s.describe(ctx, name)
 	if errors.Is(err, ErrNotFound) { // declared, and its history not derived within the bound
 		b, err = bare(d), nil

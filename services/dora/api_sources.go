@@ -102,9 +102,13 @@ func (s *Service) registerSources(api huma.API) {
 		if i < 0 || touch(ctx, all[i].Project) != nil {
 			return nil, notFoundf("there is no source %d", in.ID)
 		}
-		if err := s.store.DeleteSource(ctx, in.ID); !errors.Is(err, ErrNotFound) {
+		err = s.store.DeleteSource(ctx, in.ID)
+		if errors.Is(err, ErrNotFound) {
+			return nil, notFoundf("there is no source %d", in.ID)
+		}
+		if err != nil {
 			return nil, err
 		}
-		return nil, notFoundf("there is no source %d", in.ID)
+		return nil, s.auditSource(ctx, ActionSourceRemoved, all[i])
 	})
 }

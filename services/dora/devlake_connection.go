@@ -143,7 +143,11 @@ func (s *Service) oneConnection(r *http.Request, src Source) (any, error) {
 	case http.MethodPatch:
 		return nil, refuse(http.StatusBadRequest, "a connection cannot be changed, because its events carry its name; remove it and make another (400)")
 	case http.MethodDelete:
-		if err := s.store.DeleteSource(r.Context(), src.ID); err != nil && !errors.Is(err, ErrNotFound) {
+		err := s.store.DeleteSource(r.Context(), src.ID)
+		if err == nil {
+			err = s.auditSource(r.Context(), ActionSourceRemoved, src)
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return nil, err
 		}
 	}
@@ -172,5 +176,14 @@ func (s *Service) addSource(ctx context.Context, src Source) (Source, error) {
 	}
 	src.Secret = base64.RawURLEncoding.EncodeToString(raw)
 	src.CreatedAt = event.Micros(s.clock.Now().Truncate(time.Microsecond))
-	return s.store.AddSource(ctx, src)
+	src, err := s.store.AddSource(ctx, src)
+	if err != nil {
+		return Source{}, err
+	}
+	return src, s.auditSource(ctx, ActionSourceAdded, src)
+}
+
+// auditSource notes what was done to a source, without its secret.
+func (s *Service) auditSource(ctx context.Context, action string, src Source) error {
+	return s.audit(ctx, action, src.Project, strconv.FormatInt(src.ID, 10), src.Kind+" "+src.Name)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 	"github.com/fawkes-idp/fawkes/services/dora/devlake"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -81,6 +82,9 @@ func (s *Service) takeDevLake(r *http.Request) (any, error) {
 	src, caller, err := s.connection(r, t)
 	if err != nil {
 		return nil, err
+	}
+	if caller != nil {
+		r = r.WithContext(auth.NewContext(r.Context(), *caller))
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

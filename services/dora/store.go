@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/fawkes-idp/fawkes/internal/kit/audit"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/project"
 )
@@ -87,6 +88,10 @@ type Store interface {
 	Sources(ctx context.Context) ([]Source, error)
 	// DeleteSource removes one; ErrNotFound when it is not there.
 	DeleteSource(ctx context.Context, id int64) error
+
+	// Record appends to the audit log; Audit reads it, the newest first.
+	Record(ctx context.Context, e audit.Entry) error
+	Audit(ctx context.Context, q audit.Query) ([]audit.Entry, error)
 
 	// Imports lists how far importers have come; repo "" for all of a project.
 	Imports(ctx context.Context, project, repo string) ([]Import, error)

@@ -202,7 +202,9 @@ func (s *Service) listAudit(ctx context.Context, in *listing) (*auditAnswer, err
 	}
 	a := &auditAnswer{}
 	entries, a.Body.NextCursor = paged(*in, entries, func(e Entry) Position { return Position{At: e.Seq} })
-	a.Body.Items = each(entries, func(e Entry) auditInfo { return auditInfo(e) })
+	a.Body.Items = each(entries, func(e Entry) auditInfo {
+		return auditInfo{Seq: e.Seq, At: e.At, Actor: e.Actor, Via: e.Via, Action: e.Action, Target: e.Target, Detail: e.Detail}
+	})
 	return a, nil
 }
 

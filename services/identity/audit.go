@@ -3,6 +3,7 @@ package identity
 import (
 	"time"
 
+	"github.com/fawkes-idp/fawkes/internal/kit/audit"
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 )
 
@@ -19,19 +20,10 @@ const (
 	ActionKeyRotated     = "key.rotated"
 )
 
-// Entry is one line of the audit log. Refused attempts are counted in the metrics and not kept here, so that a
-// stranger cannot fill the disk.
-type Entry struct {
-	Seq    int64
-	At     time.Time
-	Actor  string // a person's id, a workload's name, or "system"
-	Via    string // the token or session used; empty for "system"
-	Action string
-	Target string // the id of what was acted on
-	Detail string // for people to read; never a secret
-}
+// Entry is one line of the audit log.
+type Entry = audit.Entry
 
 // by makes an entry for what p did.
 func by(p auth.Principal, at time.Time, action, target, detail string) Entry {
-	return Entry{At: at, Actor: p.Subject, Via: p.TokenID, Action: action, Target: target, Detail: detail}
+	return audit.By(p, at, action, target, detail)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fawkes-idp/fawkes/internal/kit/audit"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 )
 
@@ -107,24 +108,11 @@ func fromLines(s string) []string {
 
 func (s *sqlStore) Audit(ctx context.Context, page Page) ([]Entry, error) {
 	seq, _ := page.from()
-	return list(ctx, s.db.Read, "the audit log", func(r scanner) (Entry, error) {
-		var e Entry
-		var at int64
-		err := r.Scan(&e.Seq, &at, &e.Actor, &e.Via, &e.Action, &e.Target, &e.Detail)
-		e.At = sqlstore.FromMicros(at)
-		return e, err
-	}, `SELECT seq, at, actor, via, action, target, detail FROM audit_log WHERE seq < $1 ORDER BY seq DESC LIMIT $2`, seq, page.Limit)
+	return audit.List(ctx, s.db.Read, audit.Query{Before: seq, Limit: page.Limit})
 }
 
 func (s *sqlStore) Record(ctx context.Context, e Entry) error {
-	return s.db.Tx(ctx, func(tx *sql.Tx) error { return record(ctx, tx, e) })
+	return s.db.Tx(ctx, func(tx *sql.Tx) error { return audit.Write(ctx, tx, e) })
 }
 
-func record(ctx context.Context, q querier, e Entry) error {
-	_, err := q.ExecContext(ctx, `INSERT INTO audit_log (at, actor, via, action, target, detail) VALUES ($1, $2, $3, $4, $5, $6)`,
-		sqlstore.Micros(e.At), e.Actor, e.Via, e.Action, e.Target, e.Detail)
-	if err != nil {
-		return fmt.Errorf("write the audit log: %w", err)
-	}
-	return nil
-}
+func record(ctx context.Context, q querier, e Entry) error { return audit.Write(ctx, q, e) }
