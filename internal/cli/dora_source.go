@@ -12,7 +12,7 @@ const sourcesPath = doraBase + "/sources"
 
 func newSourceCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{Use: "source", Short: "List, add and remove what may send deliveries: webhooks and their secrets"}
-	cmd.AddCommand(newSourceListCommand(g), newSourceAddCommand(g), newSourceRemoveCommand(g))
+	cmd.AddCommand(newSourceListCommand(g), newSourceKindsCommand(g), newSourceAddCommand(g), newSourceRemoveCommand(g))
 	return cmd
 }
 
@@ -30,8 +30,36 @@ func newSourceListCommand(g *globals) *cobra.Command {
 			if err := client.get(cmd.Context(), sourcesPath, nil, &all); err != nil {
 				return err
 			}
-			out := newListing(g.output, g.Out, []string{"id", "kind", "name", "project", "path", "created_at"},
+			out := newListing(g.output, g.Out, []string{"id", "kind", "name", "project", "path", "url", "setup", "created_at"},
 				[]column{field("ID", "id"), field("KIND", "kind"), field("NAME", "name"), field("PROJECT", "project"), field("DELIVERS TO", "path"), timeField("CREATED", "created_at")})
+			for _, item := range all.Items {
+				if err := out.add(item); err != nil {
+					return err
+				}
+			}
+			return out.close()
+		},
+	}
+	addOutput(cmd, g, "table", "json", "csv")
+	return cmd
+}
+
+func newSourceKindsCommand(g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "kinds",
+		Short: "List what can send deliveries, where to and how it is set up",
+		Args:  exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := g.connect()
+			if err != nil {
+				return err
+			}
+			var all page // there are few: the list has no pages
+			if err := client.get(cmd.Context(), doraBase+"/source-kinds", nil, &all); err != nil {
+				return err
+			}
+			out := newListing(g.output, g.Out, []string{"kind", "title", "path", "signed", "setup"},
+				[]column{field("KIND", "kind"), field("IS", "title"), field("DELIVERS TO", "path"), field("SIGNED", "signed")})
 			for _, item := range all.Items {
 				if err := out.add(item); err != nil {
 					return err
@@ -50,7 +78,7 @@ func newSourceAddCommand(g *globals) *cobra.Command {
 		Use:     "add KIND",
 		Short:   "Add a source; its secret is shown once",
 		Example: "  fawkes dora source add github --name shop --project shop",
-		Args:    exactArgs("a kind: github, devlake"),
+		Args:    exactArgs("a kind (`fawkes dora source kinds`)"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if project == "" {
 				return usagef("give the project that its events belong to: --project shop", "--project is required")

@@ -33,11 +33,11 @@ func (s *Service) register(api *httpapi.API) {
 	write := s.auth.Require(auth.ScopeDoraWrite)
 	api.Mux().Handle("POST "+base+"/events", write(http.HandlerFunc(s.handleEvent)))
 	api.Mux().Handle("POST "+base+"/events:batch", write(http.HandlerFunc(s.handleBatch)))
-	api.Mux().HandleFunc("POST /webhooks/dora/github", s.handleGitHub)
+	s.registerWebhooks(api)
 	for _, prefix := range []string{"/api/rest/plugins/webhook/", "/rest/plugins/webhook/", "/plugins/webhook/"} {
 		api.Mux().HandleFunc(prefix, s.handleDevLake)
 	}
-	describePlain(api.Huma().OpenAPI())
+	describePlain(api.Huma().OpenAPI(), s.kinds)
 }
 
 // operation is what all operations have in common.

@@ -1,16 +1,18 @@
 package dora
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
+	"github.com/fawkes-idp/fawkes/services/dora/intake"
 )
 
 // describePlain adds to the specification what plain handlers answer: the bulk
 // format and the paths that belong to other systems.
-func describePlain(doc *huma.OpenAPI) {
+func describePlain(doc *huma.OpenAPI, kinds []intake.Kind) {
 	plain := func(id, path, tag, summary, text, media string, security []map[string][]string, answers map[string]string, params ...*huma.Param) {
 		op := &huma.Operation{
 			OperationID: id, Method: http.MethodPost, Path: path, Tags: []string{tag}, Summary: summary, Description: text,
@@ -46,10 +48,15 @@ func describePlain(doc *huma.OpenAPI) {
 		"One JSON object of the bulk format a line; gzip is read. A line that is wrong is reported with its number and does not stop the rest.",
 		"application/x-ndjson", auth.Needs(auth.ScopeDoraWrite), map[string]string{"200": "What became of the lines", "400": "The body broke off, or is not gzip; the lines before are stored",
 			"413": "The body is larger than 64 MiB, or unpacks to more than 512 MiB; the lines before are stored", "503": "Too much waits; come again after Retry-After"}, projectParam, strict)
-	plain("github-webhook", "/webhooks/dora/github", "webhooks", "A delivery of GitHub",
-		"Authenticated by X-Hub-Signature-256 under the secret of a source. A redelivery changes nothing.", "application/json", auth.Open(),
-		map[string]string{"202": "Taken, or nothing to take", "401": "The signature is wrong; nothing was stored", "400": "It is not JSON; it is kept in quarantine",
-			"413": "It is larger than 25 MiB", "422": "A field is at fault; the delivery is kept in quarantine", "503": "Too much waits; come again after Retry-After"})
+	for _, k := range kinds {
+		who, security := "Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform.", auth.Needs(auth.ScopeDoraWrite)
+		if k.Verify != nil {
+			who, security = "Authenticated by a signature under the secret of a source.", auth.Open()
+		}
+		plain(k.Name+"-webhook", k.Path, "webhooks", "A delivery of "+k.Title, who+" A redelivery changes nothing.", "application/json", security,
+			map[string]string{"202": "Taken, or nothing to take", "401": "It is not known to be genuine; nothing was stored", "400": "It is not JSON; it is kept in quarantine",
+				"413": fmt.Sprintf("It is larger than %d MiB", k.MaxBody>>20), "422": "A field is at fault; the delivery is kept in quarantine", "503": "Too much waits; come again after Retry-After"})
+	}
 	devlake := "/api/rest/plugins/webhook/connections/{connection}"
 	connection := pathParam("connection", "Id of the connection")
 	ok := map[string]string{"200": "Stored", "400": "A field is at fault; the body is kept in quarantine", "401": "No key", "403": "The key is not for this connection", "404": "No such connection"}

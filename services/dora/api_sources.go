@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,21 +17,61 @@ import (
 	"github.com/fawkes-idp/fawkes/services/dora/project"
 )
 
+// sourceDevLake is the kind of what reports to DevLake's webhook API, which is
+// no [intake.Kind]: it has many paths, answers of its own, and connections.
+const sourceDevLake = "devlake"
+
 type sourceBody struct {
 	ID        string     `json:"id" doc:"Number of the source; of a DevLake connection its id in paths"`
-	Kind      string     `json:"kind" doc:"github or devlake"`
+	Kind      string     `json:"kind" doc:"What sends the deliveries, see the list of kinds"`
 	Name      string     `json:"name" doc:"Name, unique within its kind"`
 	Project   string     `json:"project" doc:"The project that its events belong to"`
 	Path      string     `json:"path" doc:"Where its deliveries go"`
-	Secret    string     `json:"secret,omitempty" doc:"What signs its deliveries, or is their key; shown once"`
+	URL       string     `json:"url" doc:"The same as a full URL"`
+	Secret    string     `json:"secret,omitempty" doc:"What signs its deliveries, or is their token; shown once"`
+	Setup     string     `json:"setup" doc:"What to do at the source"`
 	CreatedAt *time.Time `json:"created_at" doc:"When it was set up"`
 }
 
-func sourceOf(v Source) sourceBody {
-	b := sourceBody{ID: strconv.FormatInt(v.ID, 10), Kind: v.Kind, Name: v.Name, Project: v.Project, CreatedAt: stamp(v.CreatedAt), Path: "/webhooks/dora/github"}
-	if v.Kind == sourceDevLake {
-		b.Path = "/api/rest/plugins/webhook/connections/" + b.ID
+// sourceKindBody is a kind of source that can be set up.
+type sourceKindBody struct {
+	Kind   string `json:"kind" doc:"Name of the kind"`
+	Title  string `json:"title" doc:"What people call it"`
+	Path   string `json:"path" doc:"Where its deliveries go"`
+	Signed bool   `json:"signed" doc:"Whether the secret signs the deliveries; else it is sent with them as a token"`
+	Setup  string `json:"setup" doc:"What to do at the source"`
+}
+
+// sourceKinds are all kinds that a source can have.
+func (s *Service) sourceKinds() []sourceKindBody {
+	out := make([]sourceKindBody, 0, len(s.kinds)+1)
+	for _, k := range s.kinds {
+		out = append(out, sourceKindBody{Kind: k.Name, Title: k.Title, Path: k.Path, Signed: k.Verify != nil, Setup: k.Setup})
 	}
+	return append(out, sourceKindBody{
+		Kind: sourceDevLake, Title: "Apache DevLake's incoming webhook", Path: devlakeConnections,
+		Setup: "Where the DevLake webhook's URL was set, set {url}, and send the header `Authorization: Bearer {secret}`; deployments go to {url}/deployments.",
+	})
+}
+
+const devlakeConnections = "/api/rest/plugins/webhook/connections"
+
+// sourceOf shows a source; with its secret when that was just made.
+func (s *Service) sourceOf(v Source, secret string) sourceBody {
+	b := sourceBody{ID: strconv.FormatInt(v.ID, 10), Kind: v.Kind, Name: v.Name, Project: v.Project, Secret: secret, CreatedAt: stamp(v.CreatedAt)}
+	for _, k := range s.sourceKinds() {
+		if k.Kind == v.Kind {
+			b.Path, b.Setup = k.Path, k.Setup
+		}
+	}
+	if v.Kind == sourceDevLake {
+		b.Path += "/" + b.ID
+	}
+	b.URL = s.cfg.PublicURL + b.Path
+	if secret == "" {
+		secret = "SECRET"
+	}
+	b.Setup = strings.NewReplacer("{url}", b.URL, "{secret}", secret).Replace(b.Setup)
 	return b
 }
 
@@ -45,17 +86,22 @@ func (s *Service) registerSources(api huma.API) {
 			out := &listOutput[sourceBody]{Body: listBody[sourceBody]{Items: []sourceBody{}}}
 			for _, v := range all {
 				if touch(ctx, v.Project) == nil {
-					out.Body.Items = append(out.Body.Items, sourceOf(v))
+					out.Body.Items = append(out.Body.Items, s.sourceOf(v, ""))
 				}
 			}
 			return out, err
+		})
+	huma.Register(api, operation("list-source-kinds", http.MethodGet, "/source-kinds", "sources", auth.ScopeDoraRead,
+		"Kinds of webhook source", "What can send deliveries, where they go and how they are set up."),
+		func(context.Context, *struct{}) (*listOutput[sourceKindBody], error) {
+			return &listOutput[sourceKindBody]{Body: listBody[sourceKindBody]{Items: s.sourceKinds()}}, nil
 		})
 	add := operation("add-source", http.MethodPost, "/sources", "sources", auth.ScopeDoraAdmin,
 		"Set up a webhook source", "Makes a secret of 256 random bits, which the answer shows once.")
 	add.DefaultStatus = http.StatusCreated
 	huma.Register(api, add, func(ctx context.Context, in *struct {
 		Body struct {
-			Kind    string `json:"kind" enum:"github,devlake" doc:"What sends the deliveries"`
+			Kind    string `json:"kind" doc:"What sends the deliveries: github, devlake, or another of the list of kinds"`
 			Name    string `json:"name,omitempty" doc:"Name, unique within its kind; the project's without one"`
 			Project string `json:"project" doc:"The project that its events belong to"`
 		}
@@ -63,6 +109,9 @@ func (s *Service) registerSources(api huma.API) {
 		v := Source{Kind: in.Body.Kind, Name: in.Body.Name, Project: in.Body.Project}
 		if v.Name == "" {
 			v.Name = v.Project
+		}
+		if err := s.knownKind(v.Kind); err != nil {
+			return nil, err
 		}
 		if !project.ValidName(v.Project) {
 			return nil, problem.New(problem.InvalidField, "%q is not a name for a project", v.Project).WithField("body.project")
@@ -84,9 +133,7 @@ func (s *Service) registerSources(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		b := sourceOf(v)
-		b.Secret = v.Secret
-		return &struct{ Body sourceBody }{b}, nil
+		return &struct{ Body sourceBody }{s.sourceOf(v, v.Secret)}, nil
 	})
 	del := operation("delete-source", http.MethodDelete, "/sources/{id}", "sources", auth.ScopeDoraAdmin,
 		"Remove a webhook source", "Its deliveries are refused from now on; what it sent stays.")
@@ -111,4 +158,15 @@ func (s *Service) registerSources(api huma.API) {
 		}
 		return nil, s.auditSource(ctx, ActionSourceRemoved, all[i])
 	})
+}
+
+func (s *Service) knownKind(name string) error {
+	var names []string
+	for _, k := range s.sourceKinds() {
+		if k.Kind == name {
+			return nil
+		}
+		names = append(names, k.Kind)
+	}
+	return problem.New(problem.InvalidField, "%q is not a kind of source; the kinds are %s", name, strings.Join(names, ", ")).WithField("body.kind")
 }

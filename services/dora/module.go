@@ -37,6 +37,7 @@ func open(_ context.Context, d module.Deps) (*module.Service, error) {
 	s, err := New(Config{
 		GitHubSecret:         d.Config.String("github_secret"),
 		GitHubIncidentLabels: words(d.Config.String("github_incident_labels")),
+		PublicURL:            d.PublicURL,
 	}, NewStore(d.DB), d.Clock, d.Log, d.Metrics, d.Auth)
 	if err != nil {
 		return nil, err

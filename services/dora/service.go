@@ -38,7 +38,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/clock"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
-	"github.com/fawkes-idp/fawkes/services/dora/github"
+	"github.com/fawkes-idp/fawkes/services/dora/intake"
 )
 
 // Config is what can be set.
@@ -48,6 +48,8 @@ type Config struct {
 	GitHubSecret string
 	// GitHubIncidentLabels are the labels that make a GitHub issue an incident.
 	GitHubIncidentLabels []string
+	// PublicURL is where sources reach the platform, without a slash at the end.
+	PublicURL string
 }
 
 // Service is the delivery metrics service.
@@ -61,7 +63,7 @@ type Service struct {
 	bulk      *sqlstore.Committer[[]Record, appended]
 	projector *projector
 	reader    *reader
-	mapper    github.Mapper
+	kinds     []intake.Kind
 	count     counters
 }
 
@@ -76,7 +78,7 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 	s := &Service{
 		cfg: cfg, store: store, clock: c, log: log, auth: verifier,
 		projector: newProjector(store, c, log),
-		mapper:    github.Mapper{IncidentLabels: cfg.GitHubIncidentLabels},
+		kinds:     kinds(cfg),
 		count: counters{
 			events: prometheus.NewCounterVec(prometheus.CounterOpts{
 				Name: "fawkes_dora_events_total", Help: "Events by type and by what became of them: stored, duplicate."}, []string{"type", "result"}),

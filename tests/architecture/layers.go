@@ -42,7 +42,7 @@ func boundaries() []boundary {
 // domain lists the folders of pure calculation in services/dora.
 func domain() []string {
 	var out []string
-	for _, name := range []string{"event", "history", "metrics", "project", "github", "devlake"} {
+	for _, name := range []string{"event", "history", "metrics", "project", "intake", "github", "devlake"} {
 		out = append(out, "services/dora/"+name)
 	}
 	return out
@@ -56,8 +56,8 @@ func impure(module string) []string {
 	}
 }
 
-// onlyWords says whether f uses net/http for nothing but the names of methods and statuses, which a mapper of
-// another system's interface may.
+// onlyWords says whether f uses net/http for nothing but the names of methods and statuses and the type of
+// headers, which a mapper of another system's interface may.
 func onlyWords(f GoFile, importPath string) bool {
 	if importPath != "net/http" {
 		return false
@@ -66,7 +66,7 @@ func onlyWords(f GoFile, importPath string) bool {
 	ast.Inspect(f.Syntax, func(n ast.Node) bool {
 		if sel, ok := n.(*ast.SelectorExpr); ok {
 			if x, ok := sel.X.(*ast.Ident); ok && x.Name == "http" {
-				words = words && (strings.HasPrefix(sel.Sel.Name, "Method") || strings.HasPrefix(sel.Sel.Name, "Status"))
+				words = words && (strings.HasPrefix(sel.Sel.Name, "Method") || strings.HasPrefix(sel.Sel.Name, "Status") || sel.Sel.Name == "Header")
 			}
 		}
 		return true
