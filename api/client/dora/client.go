@@ -17,24 +17,6 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
-// Defines values for AddSourceRequestKind.
-const (
-	Devlake AddSourceRequestKind = "devlake"
-	Github  AddSourceRequestKind = "github"
-)
-
-// Valid indicates whether the value is a known member of the AddSourceRequestKind enum.
-func (e AddSourceRequestKind) Valid() bool {
-	switch e {
-	case Devlake:
-		return true
-	case Github:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for BoundLevel.
 const (
 	Elite  BoundLevel = "elite"
@@ -295,8 +277,8 @@ func (e GetMetricsParamsInterval) Valid() bool {
 
 // AddSourceRequest defines model for Add-sourceRequest.
 type AddSourceRequest struct {
-	// Kind What sends the deliveries
-	Kind AddSourceRequestKind `json:"kind"`
+	// Kind What sends the deliveries: github, devlake, or another of the list of kinds
+	Kind string `json:"kind"`
 
 	// Name Name, unique within its kind; the project's without one
 	Name *string `json:"name,omitempty"`
@@ -304,9 +286,6 @@ type AddSourceRequest struct {
 	// Project The project that its events belong to
 	Project string `json:"project"`
 }
-
-// AddSourceRequestKind What sends the deliveries
-type AddSourceRequestKind string
 
 // AuditBody defines model for AuditBody.
 type AuditBody struct {
@@ -853,6 +832,15 @@ type ListBodySourceBody struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// ListBodySourceKindBody defines model for ListBodySourceKindBody.
+type ListBodySourceKindBody struct {
+	// Items The rows of this page
+	Items *[]SourceKindBody `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last
+	NextCursor *string `json:"next_cursor"`
+}
+
 // Metric defines model for Metric.
 type Metric struct {
 	// Completeness How much of the input could be linked
@@ -1281,7 +1269,7 @@ type SourceBody struct {
 	// ID Number of the source; of a DevLake connection its id in paths
 	ID string `json:"id"`
 
-	// Kind github or devlake
+	// Kind What sends the deliveries, see the list of kinds
 	Kind string `json:"kind"`
 
 	// Name Name, unique within its kind
@@ -1293,8 +1281,32 @@ type SourceBody struct {
 	// Project The project that its events belong to
 	Project string `json:"project"`
 
-	// Secret What signs its deliveries, or is their key; shown once
+	// Secret What signs its deliveries, or is their token; shown once
 	Secret *string `json:"secret,omitempty"`
+
+	// Setup What to do at the source
+	Setup string `json:"setup"`
+
+	// URL The same as a full URL
+	URL string `json:"url"`
+}
+
+// SourceKindBody defines model for SourceKindBody.
+type SourceKindBody struct {
+	// Kind Name of the kind
+	Kind string `json:"kind"`
+
+	// Path Where its deliveries go
+	Path string `json:"path"`
+
+	// Setup What to do at the source
+	Setup string `json:"setup"`
+
+	// Signed Whether the secret signs the deliveries; else it is sent with them as a token
+	Signed bool `json:"signed"`
+
+	// Title What people call it
+	Title string `json:"title"`
 }
 
 // Spec defines model for Spec.
@@ -1930,6 +1942,13 @@ type ClientInterface interface {
 	// Corresponds with GET /api/dora/v1/quarantine/{id} (the `GetQuarantine` operationId).
 	GetQuarantine(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListSourceKinds Kinds of webhook source
+	//
+	// What can send deliveries, where they go and how they are set up.
+	//
+	// Corresponds with GET /api/dora/v1/source-kinds (the `ListSourceKinds` operationId).
+	ListSourceKinds(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSources Webhook sources
 	//
 	// Who may send deliveries; without their secrets.
@@ -2050,7 +2069,7 @@ type ClientInterface interface {
 
 	// GithubWebhookWithBody A delivery of GitHub
 	//
-	// Authenticated by X-Hub-Signature-256 under the secret of a source. A redelivery changes nothing.
+	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2059,7 +2078,7 @@ type ClientInterface interface {
 
 	// GithubWebhook A delivery of GitHub
 	//
-	// Authenticated by X-Hub-Signature-256 under the secret of a source. A redelivery changes nothing.
+	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2489,6 +2508,23 @@ func (c *Client) GetQuarantine(ctx context.Context, id int64, reqEditors ...Requ
 	return c.Client.Do(req)
 }
 
+// ListSourceKinds Kinds of webhook source
+//
+// What can send deliveries, where they go and how they are set up.
+//
+// Corresponds with GET /api/dora/v1/source-kinds (the `ListSourceKinds` operationId).
+func (c *Client) ListSourceKinds(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSourceKindsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListSources Webhook sources
 //
 // Who may send deliveries; without their secrets.
@@ -2749,7 +2785,7 @@ func (c *Client) DevlakePullRequest(ctx context.Context, connection string, body
 
 // GithubWebhookWithBody A delivery of GitHub
 //
-// Authenticated by X-Hub-Signature-256 under the secret of a source. A redelivery changes nothing.
+// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2768,7 +2804,7 @@ func (c *Client) GithubWebhookWithBody(ctx context.Context, contentType string, 
 
 // GithubWebhook A delivery of GitHub
 //
-// Authenticated by X-Hub-Signature-256 under the secret of a source. A redelivery changes nothing.
+// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4593,6 +4629,33 @@ func NewGetQuarantineRequest(server string, id int64) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListSourceKindsRequest constructs an http.Request for the ListSourceKinds method
+func NewListSourceKindsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/source-kinds")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListSourcesRequest constructs an http.Request for the ListSources method
 func NewListSourcesRequest(server string) (*http.Request, error) {
 	var err error
@@ -5229,6 +5292,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/dora/v1/quarantine/{id} (the `GetQuarantine` operationId).
 	GetQuarantineWithResponse(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*GetQuarantineResponse, error)
 
+	// ListSourceKindsWithResponse Kinds of webhook source
+	//
+	// What can send deliveries, where they go and how they are set up.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/dora/v1/source-kinds (the `ListSourceKinds` operationId).
+	ListSourceKindsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSourceKindsResponse, error)
+
 	// ListSourcesWithResponse Webhook sources
 	//
 	// Who may send deliveries; without their secrets.
@@ -5353,7 +5425,7 @@ type ClientWithResponsesInterface interface {
 
 	// GithubWebhookWithBodyWithResponse A delivery of GitHub
 	//
-	// Authenticated by X-Hub-Signature-256 under the secret of a source. A redelivery changes nothing.
+	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5362,7 +5434,7 @@ type ClientWithResponsesInterface interface {
 
 	// GithubWebhookWithResponse A delivery of GitHub
 	//
-	// Authenticated by X-Hub-Signature-256 under the secret of a source. A redelivery changes nothing.
+	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6343,6 +6415,54 @@ func (r GetQuarantineResponse) ContentType() string {
 	return ""
 }
 
+type ListSourceKindsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListBodySourceKindBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSourceKindsResponse) GetJSON200() *ListBodySourceKindBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSourceKindsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSourceKindsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSourceKindsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSourceKindsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSourceKindsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListSourcesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7044,6 +7164,21 @@ func (c *ClientWithResponses) GetQuarantineWithResponse(ctx context.Context, id 
 	return ParseGetQuarantineResponse(rsp)
 }
 
+// ListSourceKindsWithResponse Kinds of webhook source
+//
+// What can send deliveries, where they go and how they are set up.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/dora/v1/source-kinds (the `ListSourceKinds` operationId).
+func (c *ClientWithResponses) ListSourceKindsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSourceKindsResponse, error) {
+	rsp, err := c.ListSourceKinds(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSourceKindsResponse(rsp)
+}
+
 // ListSourcesWithResponse Webhook sources
 //
 // Who may send deliveries; without their secrets.
@@ -7252,7 +7387,7 @@ func (c *ClientWithResponses) DevlakePullRequestWithResponse(ctx context.Context
 
 // GithubWebhookWithBodyWithResponse A delivery of GitHub
 //
-// Authenticated by X-Hub-Signature-256 under the secret of a source. A redelivery changes nothing.
+// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7267,7 +7402,7 @@ func (c *ClientWithResponses) GithubWebhookWithBodyWithResponse(ctx context.Cont
 
 // GithubWebhookWithResponse A delivery of GitHub
 //
-// Authenticated by X-Hub-Signature-256 under the secret of a source. A redelivery changes nothing.
+// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7918,6 +8053,39 @@ func ParseGetQuarantineResponse(rsp *http.Response) (*GetQuarantineResponse, err
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest QuarantineBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSourceKindsResponse parses an HTTP response from a ListSourceKindsWithResponse call
+func ParseListSourceKindsResponse(rsp *http.Response) (*ListSourceKindsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSourceKindsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListBodySourceKindBody
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
