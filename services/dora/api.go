@@ -30,6 +30,7 @@ func (s *Service) register(api *httpapi.API) {
 	s.registerImports(api.Huma())
 	s.registerFeed(api.Huma())
 	s.registerAudit(api.Huma())
+	s.registerForeign(api)
 	write := s.auth.Require(auth.ScopeDoraWrite)
 	api.Mux().Handle("POST "+base+"/events", write(http.HandlerFunc(s.handleEvent)))
 	api.Mux().Handle("POST "+base+"/events:batch", write(http.HandlerFunc(s.handleBatch)))

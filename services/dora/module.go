@@ -28,6 +28,7 @@ func Module() module.Module {
 		Routes: []string{
 			"/api/dora/", "/webhooks/dora/",
 			"/api/rest/plugins/webhook/", "/rest/plugins/webhook/", "/plugins/webhook/",
+			"/dora/api/", "/projects/{id}/dora/metrics", "/groups/{id}/dora/metrics", "/api/v4/projects/{id}/dora/metrics", "/api/v4/groups/{id}/dora/metrics",
 		},
 		New: open,
 	}

@@ -275,6 +275,168 @@ func (e GetMetricsParamsInterval) Valid() bool {
 	}
 }
 
+// Defines values for GitlabGroupDoraParamsMetric.
+const (
+	GitlabGroupDoraParamsMetricChangeFailureRate    GitlabGroupDoraParamsMetric = "change_failure_rate"
+	GitlabGroupDoraParamsMetricDeploymentFrequency  GitlabGroupDoraParamsMetric = "deployment_frequency"
+	GitlabGroupDoraParamsMetricLeadTimeForChanges   GitlabGroupDoraParamsMetric = "lead_time_for_changes"
+	GitlabGroupDoraParamsMetricTimeToRestoreService GitlabGroupDoraParamsMetric = "time_to_restore_service"
+)
+
+// Valid indicates whether the value is a known member of the GitlabGroupDoraParamsMetric enum.
+func (e GitlabGroupDoraParamsMetric) Valid() bool {
+	switch e {
+	case GitlabGroupDoraParamsMetricChangeFailureRate:
+		return true
+	case GitlabGroupDoraParamsMetricDeploymentFrequency:
+		return true
+	case GitlabGroupDoraParamsMetricLeadTimeForChanges:
+		return true
+	case GitlabGroupDoraParamsMetricTimeToRestoreService:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GitlabGroupDoraParamsInterval.
+const (
+	GitlabGroupDoraParamsIntervalAll     GitlabGroupDoraParamsInterval = "all"
+	GitlabGroupDoraParamsIntervalDaily   GitlabGroupDoraParamsInterval = "daily"
+	GitlabGroupDoraParamsIntervalMonthly GitlabGroupDoraParamsInterval = "monthly"
+)
+
+// Valid indicates whether the value is a known member of the GitlabGroupDoraParamsInterval enum.
+func (e GitlabGroupDoraParamsInterval) Valid() bool {
+	switch e {
+	case GitlabGroupDoraParamsIntervalAll:
+		return true
+	case GitlabGroupDoraParamsIntervalDaily:
+		return true
+	case GitlabGroupDoraParamsIntervalMonthly:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GitlabProjectDoraParamsMetric.
+const (
+	GitlabProjectDoraParamsMetricChangeFailureRate    GitlabProjectDoraParamsMetric = "change_failure_rate"
+	GitlabProjectDoraParamsMetricDeploymentFrequency  GitlabProjectDoraParamsMetric = "deployment_frequency"
+	GitlabProjectDoraParamsMetricLeadTimeForChanges   GitlabProjectDoraParamsMetric = "lead_time_for_changes"
+	GitlabProjectDoraParamsMetricTimeToRestoreService GitlabProjectDoraParamsMetric = "time_to_restore_service"
+)
+
+// Valid indicates whether the value is a known member of the GitlabProjectDoraParamsMetric enum.
+func (e GitlabProjectDoraParamsMetric) Valid() bool {
+	switch e {
+	case GitlabProjectDoraParamsMetricChangeFailureRate:
+		return true
+	case GitlabProjectDoraParamsMetricDeploymentFrequency:
+		return true
+	case GitlabProjectDoraParamsMetricLeadTimeForChanges:
+		return true
+	case GitlabProjectDoraParamsMetricTimeToRestoreService:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GitlabProjectDoraParamsInterval.
+const (
+	GitlabProjectDoraParamsIntervalAll     GitlabProjectDoraParamsInterval = "all"
+	GitlabProjectDoraParamsIntervalDaily   GitlabProjectDoraParamsInterval = "daily"
+	GitlabProjectDoraParamsIntervalMonthly GitlabProjectDoraParamsInterval = "monthly"
+)
+
+// Valid indicates whether the value is a known member of the GitlabProjectDoraParamsInterval enum.
+func (e GitlabProjectDoraParamsInterval) Valid() bool {
+	switch e {
+	case GitlabProjectDoraParamsIntervalAll:
+		return true
+	case GitlabProjectDoraParamsIntervalDaily:
+		return true
+	case GitlabProjectDoraParamsIntervalMonthly:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OpendoraBenchmarkParamsType.
+const (
+	OpendoraBenchmarkParamsTypeCfr  OpendoraBenchmarkParamsType = "cfr"
+	OpendoraBenchmarkParamsTypeDf   OpendoraBenchmarkParamsType = "df"
+	OpendoraBenchmarkParamsTypeMltc OpendoraBenchmarkParamsType = "mltc"
+	OpendoraBenchmarkParamsTypeMttr OpendoraBenchmarkParamsType = "mttr"
+)
+
+// Valid indicates whether the value is a known member of the OpendoraBenchmarkParamsType enum.
+func (e OpendoraBenchmarkParamsType) Valid() bool {
+	switch e {
+	case OpendoraBenchmarkParamsTypeCfr:
+		return true
+	case OpendoraBenchmarkParamsTypeDf:
+		return true
+	case OpendoraBenchmarkParamsTypeMltc:
+		return true
+	case OpendoraBenchmarkParamsTypeMttr:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OpendoraMetricParamsType.
+const (
+	OpendoraMetricParamsTypeCfr       OpendoraMetricParamsType = "cfr"
+	OpendoraMetricParamsTypeDfAverage OpendoraMetricParamsType = "df_average"
+	OpendoraMetricParamsTypeDfCount   OpendoraMetricParamsType = "df_count"
+	OpendoraMetricParamsTypeMltc      OpendoraMetricParamsType = "mltc"
+	OpendoraMetricParamsTypeMttr      OpendoraMetricParamsType = "mttr"
+)
+
+// Valid indicates whether the value is a known member of the OpendoraMetricParamsType enum.
+func (e OpendoraMetricParamsType) Valid() bool {
+	switch e {
+	case OpendoraMetricParamsTypeCfr:
+		return true
+	case OpendoraMetricParamsTypeDfAverage:
+		return true
+	case OpendoraMetricParamsTypeDfCount:
+		return true
+	case OpendoraMetricParamsTypeMltc:
+		return true
+	case OpendoraMetricParamsTypeMttr:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OpendoraMetricParamsAggregation.
+const (
+	OpendoraMetricParamsAggregationMonthly   OpendoraMetricParamsAggregation = "monthly"
+	OpendoraMetricParamsAggregationQuarterly OpendoraMetricParamsAggregation = "quarterly"
+	OpendoraMetricParamsAggregationWeekly    OpendoraMetricParamsAggregation = "weekly"
+)
+
+// Valid indicates whether the value is a known member of the OpendoraMetricParamsAggregation enum.
+func (e OpendoraMetricParamsAggregation) Valid() bool {
+	switch e {
+	case OpendoraMetricParamsAggregationMonthly:
+		return true
+	case OpendoraMetricParamsAggregationQuarterly:
+		return true
+	case OpendoraMetricParamsAggregationWeekly:
+		return true
+	default:
+		return false
+	}
+}
+
 // AddSourceRequest defines model for Add-sourceRequest.
 type AddSourceRequest struct {
 	// Kind What sends the deliveries: github, devlake, or another of the list of kinds
@@ -1653,6 +1815,108 @@ type DevlakeIssueJSONBody map[string]interface{}
 // DevlakePullRequestJSONBody defines parameters for DevlakePullRequest.
 type DevlakePullRequestJSONBody map[string]interface{}
 
+// GitlabGroupDoraParams defines parameters for GitlabGroupDora.
+type GitlabGroupDoraParams struct {
+	// Metric The metric
+	Metric *GitlabGroupDoraParamsMetric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Interval Unit of the series; daily without one
+	Interval *GitlabGroupDoraParamsInterval `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// StartDate First day; three months before end_date without one
+	StartDate *string `form:"start_date,omitempty" json:"start_date,omitempty"`
+
+	// EndDate Last day; today without one
+	EndDate *string `form:"end_date,omitempty" json:"end_date,omitempty"`
+
+	// EnvironmentTiers Tiers: production (without one), staging, testing, development, other
+	EnvironmentTiers *string `form:"environment_tiers[],omitempty" json:"environment_tiers[],omitempty"`
+}
+
+// GitlabGroupDoraParamsMetric defines parameters for GitlabGroupDora.
+type GitlabGroupDoraParamsMetric string
+
+// GitlabGroupDoraParamsInterval defines parameters for GitlabGroupDora.
+type GitlabGroupDoraParamsInterval string
+
+// GitlabProjectDoraParams defines parameters for GitlabProjectDora.
+type GitlabProjectDoraParams struct {
+	// Metric The metric
+	Metric *GitlabProjectDoraParamsMetric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Interval Unit of the series; daily without one
+	Interval *GitlabProjectDoraParamsInterval `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// StartDate First day; three months before end_date without one
+	StartDate *string `form:"start_date,omitempty" json:"start_date,omitempty"`
+
+	// EndDate Last day; today without one
+	EndDate *string `form:"end_date,omitempty" json:"end_date,omitempty"`
+
+	// EnvironmentTiers Tiers: production (without one), staging, testing, development, other
+	EnvironmentTiers *string `form:"environment_tiers[],omitempty" json:"environment_tiers[],omitempty"`
+}
+
+// GitlabProjectDoraParamsMetric defines parameters for GitlabProjectDora.
+type GitlabProjectDoraParamsMetric string
+
+// GitlabProjectDoraParamsInterval defines parameters for GitlabProjectDora.
+type GitlabProjectDoraParamsInterval string
+
+// OpendoraBenchmarkParams defines parameters for OpendoraBenchmark.
+type OpendoraBenchmarkParams struct {
+	// Type The metric
+	Type *OpendoraBenchmarkParamsType `form:"type,omitempty" json:"type,omitempty"`
+
+	// Project A project, or a service; all projects without one
+	Project *string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Team Without project: only the services of this team
+	Team *string `form:"team,omitempty" json:"team,omitempty"`
+
+	// From RFC 3339 or unix seconds; six months ago without one
+	From *string `form:"from,omitempty" json:"from,omitempty"`
+
+	// To RFC 3339 or unix seconds; now without one
+	To *string `form:"to,omitempty" json:"to,omitempty"`
+
+	// Profile By whose rules: not OpenDORA's, ours
+	Profile *string `form:"profile,omitempty" json:"profile,omitempty"`
+}
+
+// OpendoraBenchmarkParamsType defines parameters for OpendoraBenchmark.
+type OpendoraBenchmarkParamsType string
+
+// OpendoraMetricParams defines parameters for OpendoraMetric.
+type OpendoraMetricParams struct {
+	// Type The metric
+	Type *OpendoraMetricParamsType `form:"type,omitempty" json:"type,omitempty"`
+
+	// Aggregation Unit of the series; weekly without one
+	Aggregation *OpendoraMetricParamsAggregation `form:"aggregation,omitempty" json:"aggregation,omitempty"`
+
+	// Project A project, or a service; all projects without one
+	Project *string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Team Without project: only the services of this team
+	Team *string `form:"team,omitempty" json:"team,omitempty"`
+
+	// From RFC 3339 or unix seconds; six months ago without one
+	From *string `form:"from,omitempty" json:"from,omitempty"`
+
+	// To RFC 3339 or unix seconds; now without one
+	To *string `form:"to,omitempty" json:"to,omitempty"`
+
+	// Profile By whose rules: not OpenDORA's, ours
+	Profile *string `form:"profile,omitempty" json:"profile,omitempty"`
+}
+
+// OpendoraMetricParamsType defines parameters for OpendoraMetric.
+type OpendoraMetricParamsType string
+
+// OpendoraMetricParamsAggregation defines parameters for OpendoraMetric.
+type OpendoraMetricParamsAggregation string
+
 // GithubWebhookJSONBody defines parameters for GithubWebhook.
 type GithubWebhookJSONBody map[string]interface{}
 
@@ -2066,6 +2330,34 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/rest/plugins/webhook/connections/{connection}/pull_requests (the `DevlakePullRequest` operationId).
 	DevlakePullRequest(ctx context.Context, connection string, body DevlakePullRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GitlabGroupDora GitLab: a metric
+	//
+	// As GitLab's API for DORA metrics answers, by the rules of the profile gitlab. The header PRIVATE-TOKEN is read, too, and the same is answered without /api/v4.
+	//
+	// Corresponds with GET /api/v4/groups/{id}/dora/metrics (the `GitlabGroupDora` operationId).
+	GitlabGroupDora(ctx context.Context, id string, params *GitlabGroupDoraParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GitlabProjectDora GitLab: a metric
+	//
+	// As GitLab's API for DORA metrics answers, by the rules of the profile gitlab. The header PRIVATE-TOKEN is read, too, and the same is answered without /api/v4.
+	//
+	// Corresponds with GET /api/v4/projects/{id}/dora/metrics (the `GitlabProjectDora` operationId).
+	GitlabProjectDora(ctx context.Context, id string, params *GitlabProjectDoraParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OpendoraBenchmark OpenDORA: a level
+	//
+	// The key of the plugin's text for a metric's level.
+	//
+	// Corresponds with GET /dora/api/benchmark (the `OpendoraBenchmark` operationId).
+	OpendoraBenchmark(ctx context.Context, params *OpendoraBenchmarkParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OpendoraMetric OpenDORA: a metric
+	//
+	// As the backend of OpenDORA answers its Backstage plugin; what is not known is null.
+	//
+	// Corresponds with GET /dora/api/metric (the `OpendoraMetric` operationId).
+	OpendoraMetric(ctx context.Context, params *OpendoraMetricParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GithubWebhookWithBody A delivery of GitHub
 	//
@@ -2773,6 +3065,74 @@ func (c *Client) DevlakePullRequestWithBody(ctx context.Context, connection stri
 // Corresponds with POST /api/rest/plugins/webhook/connections/{connection}/pull_requests (the `DevlakePullRequest` operationId).
 func (c *Client) DevlakePullRequest(ctx context.Context, connection string, body DevlakePullRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDevlakePullRequestRequest(c.Server, connection, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GitlabGroupDora GitLab: a metric
+//
+// As GitLab's API for DORA metrics answers, by the rules of the profile gitlab. The header PRIVATE-TOKEN is read, too, and the same is answered without /api/v4.
+//
+// Corresponds with GET /api/v4/groups/{id}/dora/metrics (the `GitlabGroupDora` operationId).
+func (c *Client) GitlabGroupDora(ctx context.Context, id string, params *GitlabGroupDoraParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGitlabGroupDoraRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GitlabProjectDora GitLab: a metric
+//
+// As GitLab's API for DORA metrics answers, by the rules of the profile gitlab. The header PRIVATE-TOKEN is read, too, and the same is answered without /api/v4.
+//
+// Corresponds with GET /api/v4/projects/{id}/dora/metrics (the `GitlabProjectDora` operationId).
+func (c *Client) GitlabProjectDora(ctx context.Context, id string, params *GitlabProjectDoraParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGitlabProjectDoraRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OpendoraBenchmark OpenDORA: a level
+//
+// The key of the plugin's text for a metric's level.
+//
+// Corresponds with GET /dora/api/benchmark (the `OpendoraBenchmark` operationId).
+func (c *Client) OpendoraBenchmark(ctx context.Context, params *OpendoraBenchmarkParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOpendoraBenchmarkRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OpendoraMetric OpenDORA: a metric
+//
+// As the backend of OpenDORA answers its Backstage plugin; what is not known is null.
+//
+// Corresponds with GET /dora/api/metric (the `OpendoraMetric` operationId).
+func (c *Client) OpendoraMetric(ctx context.Context, params *OpendoraMetricParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOpendoraMetricRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4992,6 +5352,464 @@ func NewDevlakePullRequestRequestWithBody(server string, connection string, cont
 	return req, nil
 }
 
+// NewGitlabGroupDoraRequest constructs an http.Request for the GitlabGroupDora method
+func NewGitlabGroupDoraRequest(server string, id string, params *GitlabGroupDoraParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v4/groups/%s/dora/metrics", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Metric != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "metric", *params.Metric, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Interval != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "interval", *params.Interval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.StartDate != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "start_date", *params.StartDate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndDate != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "end_date", *params.EndDate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EnvironmentTiers != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment_tiers[]", *params.EnvironmentTiers, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGitlabProjectDoraRequest constructs an http.Request for the GitlabProjectDora method
+func NewGitlabProjectDoraRequest(server string, id string, params *GitlabProjectDoraParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v4/projects/%s/dora/metrics", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Metric != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "metric", *params.Metric, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Interval != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "interval", *params.Interval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.StartDate != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "start_date", *params.StartDate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndDate != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "end_date", *params.EndDate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EnvironmentTiers != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment_tiers[]", *params.EnvironmentTiers, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOpendoraBenchmarkRequest constructs an http.Request for the OpendoraBenchmark method
+func NewOpendoraBenchmarkRequest(server string, params *OpendoraBenchmarkParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/dora/api/benchmark")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Project != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "project", *params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Team != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "team", *params.Team, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Profile != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "profile", *params.Profile, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewOpendoraMetricRequest constructs an http.Request for the OpendoraMetric method
+func NewOpendoraMetricRequest(server string, params *OpendoraMetricParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/dora/api/metric")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Aggregation != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "aggregation", *params.Aggregation, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Project != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "project", *params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Team != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "team", *params.Team, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Profile != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "profile", *params.Profile, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGithubWebhookRequest calls the generic GithubWebhook builder with application/json body
 func NewGithubWebhookRequest(server string, body GithubWebhookJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -5422,6 +6240,42 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/rest/plugins/webhook/connections/{connection}/pull_requests (the `DevlakePullRequest` operationId).
 	DevlakePullRequestWithResponse(ctx context.Context, connection string, body DevlakePullRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*DevlakePullRequestResponse, error)
+
+	// GitlabGroupDoraWithResponse GitLab: a metric
+	//
+	// As GitLab's API for DORA metrics answers, by the rules of the profile gitlab. The header PRIVATE-TOKEN is read, too, and the same is answered without /api/v4.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v4/groups/{id}/dora/metrics (the `GitlabGroupDora` operationId).
+	GitlabGroupDoraWithResponse(ctx context.Context, id string, params *GitlabGroupDoraParams, reqEditors ...RequestEditorFn) (*GitlabGroupDoraResponse, error)
+
+	// GitlabProjectDoraWithResponse GitLab: a metric
+	//
+	// As GitLab's API for DORA metrics answers, by the rules of the profile gitlab. The header PRIVATE-TOKEN is read, too, and the same is answered without /api/v4.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v4/projects/{id}/dora/metrics (the `GitlabProjectDora` operationId).
+	GitlabProjectDoraWithResponse(ctx context.Context, id string, params *GitlabProjectDoraParams, reqEditors ...RequestEditorFn) (*GitlabProjectDoraResponse, error)
+
+	// OpendoraBenchmarkWithResponse OpenDORA: a level
+	//
+	// The key of the plugin's text for a metric's level.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /dora/api/benchmark (the `OpendoraBenchmark` operationId).
+	OpendoraBenchmarkWithResponse(ctx context.Context, params *OpendoraBenchmarkParams, reqEditors ...RequestEditorFn) (*OpendoraBenchmarkResponse, error)
+
+	// OpendoraMetricWithResponse OpenDORA: a metric
+	//
+	// As the backend of OpenDORA answers its Backstage plugin; what is not known is null.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /dora/api/metric (the `OpendoraMetric` operationId).
+	OpendoraMetricWithResponse(ctx context.Context, params *OpendoraMetricParams, reqEditors ...RequestEditorFn) (*OpendoraMetricResponse, error)
 
 	// GithubWebhookWithBodyWithResponse A delivery of GitHub
 	//
@@ -6770,6 +7624,170 @@ func (r DevlakePullRequestResponse) ContentType() string {
 	return ""
 }
 
+type GitlabGroupDoraResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *interface{}
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GitlabGroupDoraResponse) GetJSON200() *interface{} {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GitlabGroupDoraResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GitlabGroupDoraResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GitlabGroupDoraResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GitlabGroupDoraResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GitlabProjectDoraResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *interface{}
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GitlabProjectDoraResponse) GetJSON200() *interface{} {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r GitlabProjectDoraResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GitlabProjectDoraResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GitlabProjectDoraResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GitlabProjectDoraResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OpendoraBenchmarkResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *interface{}
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OpendoraBenchmarkResponse) GetJSON200() *interface{} {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r OpendoraBenchmarkResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OpendoraBenchmarkResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OpendoraBenchmarkResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OpendoraBenchmarkResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type OpendoraMetricResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *interface{}
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r OpendoraMetricResponse) GetJSON200() *interface{} {
+	return r.JSON200
+}
+
+// GetBody returns the raw response body bytes
+func (r OpendoraMetricResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OpendoraMetricResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OpendoraMetricResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OpendoraMetricResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GithubWebhookResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7383,6 +8401,66 @@ func (c *ClientWithResponses) DevlakePullRequestWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseDevlakePullRequestResponse(rsp)
+}
+
+// GitlabGroupDoraWithResponse GitLab: a metric
+//
+// As GitLab's API for DORA metrics answers, by the rules of the profile gitlab. The header PRIVATE-TOKEN is read, too, and the same is answered without /api/v4.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v4/groups/{id}/dora/metrics (the `GitlabGroupDora` operationId).
+func (c *ClientWithResponses) GitlabGroupDoraWithResponse(ctx context.Context, id string, params *GitlabGroupDoraParams, reqEditors ...RequestEditorFn) (*GitlabGroupDoraResponse, error) {
+	rsp, err := c.GitlabGroupDora(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGitlabGroupDoraResponse(rsp)
+}
+
+// GitlabProjectDoraWithResponse GitLab: a metric
+//
+// As GitLab's API for DORA metrics answers, by the rules of the profile gitlab. The header PRIVATE-TOKEN is read, too, and the same is answered without /api/v4.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v4/projects/{id}/dora/metrics (the `GitlabProjectDora` operationId).
+func (c *ClientWithResponses) GitlabProjectDoraWithResponse(ctx context.Context, id string, params *GitlabProjectDoraParams, reqEditors ...RequestEditorFn) (*GitlabProjectDoraResponse, error) {
+	rsp, err := c.GitlabProjectDora(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGitlabProjectDoraResponse(rsp)
+}
+
+// OpendoraBenchmarkWithResponse OpenDORA: a level
+//
+// The key of the plugin's text for a metric's level.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /dora/api/benchmark (the `OpendoraBenchmark` operationId).
+func (c *ClientWithResponses) OpendoraBenchmarkWithResponse(ctx context.Context, params *OpendoraBenchmarkParams, reqEditors ...RequestEditorFn) (*OpendoraBenchmarkResponse, error) {
+	rsp, err := c.OpendoraBenchmark(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOpendoraBenchmarkResponse(rsp)
+}
+
+// OpendoraMetricWithResponse OpenDORA: a metric
+//
+// As the backend of OpenDORA answers its Backstage plugin; what is not known is null.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /dora/api/metric (the `OpendoraMetric` operationId).
+func (c *ClientWithResponses) OpendoraMetricWithResponse(ctx context.Context, params *OpendoraMetricParams, reqEditors ...RequestEditorFn) (*OpendoraMetricResponse, error) {
+	rsp, err := c.OpendoraMetric(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOpendoraMetricResponse(rsp)
 }
 
 // GithubWebhookWithBodyWithResponse A delivery of GitHub
@@ -8273,6 +9351,158 @@ func ParseDevlakePullRequestResponse(rsp *http.Response) (*DevlakePullRequestRes
 	response := &DevlakePullRequestResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseGitlabGroupDoraResponse parses an HTTP response from a GitlabGroupDoraWithResponse call
+func ParseGitlabGroupDoraResponse(rsp *http.Response) (*GitlabGroupDoraResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GitlabGroupDoraResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 400:
+		break // No content-type
+
+	case rsp.StatusCode == 401:
+		break // No content-type
+
+	case rsp.StatusCode == 403:
+		break // No content-type
+
+	case rsp.StatusCode == 404:
+		break // No content-type
+
+	}
+
+	return response, nil
+}
+
+// ParseGitlabProjectDoraResponse parses an HTTP response from a GitlabProjectDoraWithResponse call
+func ParseGitlabProjectDoraResponse(rsp *http.Response) (*GitlabProjectDoraResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GitlabProjectDoraResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 400:
+		break // No content-type
+
+	case rsp.StatusCode == 401:
+		break // No content-type
+
+	case rsp.StatusCode == 403:
+		break // No content-type
+
+	case rsp.StatusCode == 404:
+		break // No content-type
+
+	}
+
+	return response, nil
+}
+
+// ParseOpendoraBenchmarkResponse parses an HTTP response from a OpendoraBenchmarkWithResponse call
+func ParseOpendoraBenchmarkResponse(rsp *http.Response) (*OpendoraBenchmarkResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OpendoraBenchmarkResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 400:
+		break // No content-type
+
+	case rsp.StatusCode == 401:
+		break // No content-type
+
+	case rsp.StatusCode == 403:
+		break // No content-type
+
+	case rsp.StatusCode == 404:
+		break // No content-type
+
+	}
+
+	return response, nil
+}
+
+// ParseOpendoraMetricResponse parses an HTTP response from a OpendoraMetricWithResponse call
+func ParseOpendoraMetricResponse(rsp *http.Response) (*OpendoraMetricResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OpendoraMetricResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 400:
+		break // No content-type
+
+	case rsp.StatusCode == 401:
+		break // No content-type
+
+	case rsp.StatusCode == 403:
+		break // No content-type
+
+	case rsp.StatusCode == 404:
+		break // No content-type
+
 	}
 
 	return response, nil
