@@ -138,7 +138,10 @@ func (s *Service) declare(ctx context.Context, name string, spec project.Spec) (
 func (s *Service) announce(ctx context.Context) {
 	bounded, cancel := context.WithTimeout(ctx, freshWithin)
 	defer cancel()
-	s.projector.wait(bounded, progress{declared: s.projector.declare()})
+	want, err := s.store.Marks(ctx)
+	if err == nil {
+		s.projector.wait(bounded, want)
+	}
 }
 
 // listProjects lists the projects that the caller may see.
@@ -147,7 +150,7 @@ func (s *Service) listProjects(ctx context.Context, in PageInput) (*listOutput[p
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.reader.catchUp(ctx); err != nil {
+	if _, err := s.reader.catchUp(ctx, ""); err != nil {
 		return nil, err
 	}
 	heads, err := s.store.Heads(ctx)

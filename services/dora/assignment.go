@@ -3,6 +3,7 @@ package dora
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"hash/fnv"
 	"maps"
 	"slices"
@@ -34,11 +35,17 @@ func ownersOf(ctx context.Context, store Store) (*owners, error) {
 // ownersNow is who owns what, all acknowledged events and declarations taken
 // in: as the projector sees it, or, where that lags, from the store.
 func (s *Service) ownersNow(ctx context.Context) (*owners, error) {
-	behind, err := s.reader.catchUp(ctx)
+	want, err := s.store.Marks(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if o := s.projector.owners.Load(); !behind.Stale && o != nil {
+	bounded, cancel := context.WithTimeout(ctx, freshWithin)
+	defer cancel()
+	known := s.projector.await(bounded, func() bool { return s.projector.seen.reached(want) })
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if o := s.projector.owners.Load(); known && o != nil {
 		return o, nil
 	}
 	return ownersOf(ctx, s.store)
@@ -56,9 +63,8 @@ func (p *projector) readOrigins(ctx context.Context) error {
 }
 
 // reassign works out anew which origin belongs to which project, and makes
-// those projects again whose events or declaration changed. With all set it
-// goes by what is stored, of which nothing is known then.
-func (p *projector) reassign(ctx context.Context, all bool) error {
+// those of this replica's projects again whose events or declaration changed.
+func (p *projector) reassign(ctx context.Context) error {
 	declared, err := p.store.Projects(ctx)
 	if err != nil {
 		return err
@@ -86,11 +92,12 @@ func (p *projector) reassign(ctx context.Context, all bool) error {
 			again[was], again[is] = true, true
 		}
 	}
-	p.assigned, p.prints = next, fingerprints(origins, next)
-	p.owners.Store(&owners{origins: maps.Clone(p.origins), of: next})
-	if all {
-		return p.checkStored(ctx)
+	p.assigned, p.prints, p.all = next, fingerprints(origins, next), nil
+	p.newest = make(map[string]int64, len(p.prints))
+	for id, name := range next {
+		p.newest[name] = max(p.newest[name], p.last[id])
 	}
+	p.owners.Store(&owners{origins: maps.Clone(p.origins), of: next})
 	for _, name := range slices.Sorted(maps.Keys(again)) {
 		if err := p.remake(ctx, name); err != nil {
 			return err
@@ -125,52 +132,29 @@ func fingerprints(origins []Origin, of map[int64]string) map[string]int64 {
 	return out
 }
 
-// checkStored compares heads with declarations and with who has events at all.
-func (p *projector) checkStored(ctx context.Context) error {
-	heads, err := p.store.Heads(ctx)
-	if err != nil {
-		return err
-	}
-	stored := map[string]bool{}
-	want := map[string]bool{}
-	for _, name := range p.assigned {
-		want[name] = true
-	}
-	for name := range p.specs {
-		want[name] = true
-	}
-	delete(want, "")
-	for _, h := range heads {
-		name := h.Project
-		stored[name] = true
-		if p.anew || !want[name] || h.Format != blockFormat || h.SpecVersion != p.specs[name].Version || h.Origins != p.prints[name] {
-			if err := p.remake(ctx, name); err != nil {
-				return err
-			}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		if !stored[name] {
-			if err := p.remake(ctx, name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// remake derives a project from the log, up to where the projection stands;
-// one that nothing belongs to any more is dropped. Readers see the old one until
-// the new one is stored.
+// remake derives a project of this replica from the log, up to where it has been
+// followed; one that nothing belongs to any more is dropped. Readers see the old
+// one until the new one is stored.
 func (p *projector) remake(ctx context.Context, name string) error {
-	if name == "" {
+	l, own := p.leases[name]
+	if !own {
 		return nil
 	}
 	delete(p.projects, name)
 	_, declared := p.specs[name]
 	_, events := p.prints[name]
-	if !declared && !events {
-		return p.store.DropProjection(ctx, name)
+	if declared || events {
+		return p.load(ctx, name, p.seq)
 	}
-	return p.load(ctx, name, p.seq)
+	err := p.store.DropProjection(ctx, l)
+	if err == nil {
+		err = p.store.Release(ctx, []Lease{l})
+	}
+	if err != nil && !errors.Is(err, errFenced) {
+		return err
+	}
+	delete(p.heads, name)
+	p.all = nil
+	p.lose(name)
+	return nil
 }

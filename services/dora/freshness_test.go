@@ -110,7 +110,7 @@ func TestAReaderFollowsOverADroppedProjection(t *testing.T) {
 		s.stop()
 		ctx := t.Context()
 		for round := range 2 {
-			if err := s.store.DropProjection(ctx, "shop"); err != nil {
+			if err := s.store.DropProjection(ctx, claim(t, s.store, "a test", "shop")); err != nil {
 				t.Fatal(err)
 			}
 			if round == 0 {
@@ -209,7 +209,7 @@ func TestReadinessSaysWhatIsWrong(t *testing.T) {
 		f := &flaky{rand: rand.New(rand.NewPCG(1, 1)), one: 1}
 		failing := make(chan struct{}, 1)
 		bad := serve(t, s.db, &watched{Store: s.store, before: func(method string) error {
-			if method == "Checkpoint" {
+			if method == "Marks" {
 				select {
 				case failing <- struct{}{}:
 				default:

@@ -84,7 +84,6 @@ func TestStoredProjectionsDoNotDependOnTheOrderOfArrival(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			s.svc.projector.declare()
 			take(t, s, straight, events)
 			for _, group := range historytest.Groups(seed, historytest.Scramble(seed, events)) {
 				take(t, s, mixed, group)

@@ -2,10 +2,12 @@ package dora
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	mrand "math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,43 +20,56 @@ import (
 // format is derived anew when the process starts.
 const blockFormat = 1
 
-// projector follows the event log and keeps every project's projection up to
-// date. It is the only writer of projections, and nothing that it keeps in
-// memory is needed to go on after a crash: a ledger is rebuilt from the log.
+// projector follows the event log, and keeps the projections up to date of
+// those projects whose lease this replica holds. Of the others it knows what
+// their projections should hold, so that questions can wait for it. Nothing that
+// it keeps in memory is needed to go on after a crash: a ledger is rebuilt from
+// the log.
 type projector struct {
+	id    string // of this replica
 	store Store
 	clock clock.Clock
 	log   *slog.Logger
 	salt  []byte
 
-	wake   chan struct{}
-	hurry  chan struct{}          // someone waits: do not rest
-	asked  atomic.Int64           // changes of declarations that were announced
-	owners atomic.Pointer[owners] // who owns which origin, for readers
+	wake    chan struct{}
+	hurry   chan struct{}          // someone waits: do not rest
+	waiters atomic.Int64           // how many
+	owners  atomic.Pointer[owners] // who owns which origin, for readers
+	alive   atomic.Pointer[[]string]
 
 	// The rest belongs to the goroutine that runs.
 	projects map[string]*live
+	leases   map[string]Lease
+	heads    map[string]Head // as last seen
 	origins  map[int64]Origin
 	assigned map[int64]string
 	prints   map[string]int64 // fingerprint of each project's origins
+	last     map[int64]int64  // number of each origin's last event
+	newest   map[string]int64 // and of each project's
 	specs    map[string]Declared
-	anew     bool  // derive everything from the log, whatever is stored
-	seq      int64 // applied up to here
-	settled  int64 // derived and stored up to here
-	heard    int64 // announcements taken in
-	doubt    bool  // a step failed: what is stored may not be what is declared
+	all      map[string]bool // what wanted gives; nil: to be made
+	anew     bool            // derive everything from the log, whatever is stored
+	force    bool            // take every lease, whoever holds it
+	seq      int64           // followed up to here
+	declared int64           // declarations taken in up to here
+	doubt    bool            // a step failed: go by what is stored
+	looked   time.Time
+	peers    []string // alive when leases were last looked at
 	cost     time.Duration
 	lastDone time.Time
 
 	mu      sync.Mutex
-	done    progress // what waiters may see of settled and heard
-	err     error    // why the projection does not follow the log now
-	ended   bool     // nobody follows the log any more
+	done    progress           // what the projections of this replica hold
+	seen    progress           // what is known of: who owns what, and what the others should hold
+	foreign map[string]foreign // projects that other replicas project
+	err     error              // why the projection does not follow the log now
+	ended   bool               // nobody follows the log any more
 	changed chan struct{}
 }
 
 // progress is how far the projection has come: the last event and the last
-// announced declaration that it holds.
+// change of a declaration that it holds.
 type progress struct{ seq, declared int64 }
 
 func (p progress) reached(want progress) bool {
@@ -65,6 +80,7 @@ func (p progress) reached(want progress) bool {
 type live struct {
 	ledger *history.Ledger
 	head   Head
+	upTo   int64 // events up to here were read when it was loaded
 	dirty  bool
 	fresh  bool // made from the log since the process started: compare with what is stored
 }
@@ -76,8 +92,10 @@ const (
 	settleShare = 0.2
 	// mostRest bounds that wait, so that those who only look on see numbers that
 	// are a fraction of a second old.
-	mostRest  = 400 * time.Millisecond
-	pollEvery = 500 * time.Millisecond
+	mostRest = 400 * time.Millisecond
+	// The log is looked at this often: alone, beside other replicas, which say
+	// nothing when they append, and while someone waits for another replica.
+	pollAlone, pollBeside, pollWaited = 500 * time.Millisecond, 100 * time.Millisecond, 20 * time.Millisecond
 	// A step that failed is tried again after a pause between these.
 	firstPause, mostPause = 50 * time.Millisecond, 5 * time.Second
 )
@@ -86,10 +104,18 @@ var errNotFollowing = errors.New("the projection does not follow the log yet")
 
 func newProjector(store Store, c clock.Clock, log *slog.Logger) *projector {
 	return &projector{
-		store: store, clock: c, log: log, err: errNotFollowing,
+		id: newReplicaID(), store: store, clock: c, log: log, err: errNotFollowing,
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), changed: make(chan struct{}),
-		projects: map[string]*live{}, origins: map[int64]Origin{}, assigned: map[int64]string{}, specs: map[string]Declared{},
+		projects: map[string]*live{}, leases: map[string]Lease{}, heads: map[string]Head{},
+		last: map[int64]int64{}, newest: map[string]int64{}, origins: map[int64]Origin{}, assigned: map[int64]string{}, specs: map[string]Declared{},
 	}
+}
+
+// newReplicaID names one start of one process.
+func newReplicaID() string {
+	var b [12]byte
+	rand.Read(b[:]) //nolint:errcheck // documented never to fail
+	return hex.EncodeToString(b[:])
 }
 
 // notify tells the projector that there is something new.
@@ -108,22 +134,21 @@ func signal(c chan struct{}) {
 	}
 }
 
-// declare announces that declarations changed. The projection holds the change
-// once progress.declared has reached the number it returns.
-func (p *projector) declare() int64 {
-	n := p.asked.Add(1)
-	p.press()
-	return n
+// wait returns when the projections have come as far as wanted, when ctx ends or
+// when nobody follows the log any more; it says whether they have come so far.
+func (p *projector) wait(ctx context.Context, want progress) bool {
+	return p.await(ctx, func() bool { return p.reached(want, "") })
 }
 
-// wait returns when the projection has come as far as wanted, when ctx ends or
-// when nobody follows the log any more; it says whether it has come so far.
-func (p *projector) wait(ctx context.Context, want progress) bool {
+// await waits for something that is said under p.mu.
+func (p *projector) await(ctx context.Context, reached func() bool) bool {
+	p.waiters.Add(1)
+	defer p.waiters.Add(-1)
 	for {
 		p.mu.Lock()
-		done, ended, changed := p.done, p.ended, p.changed
+		ok, ended, changed := reached(), p.ended, p.changed
 		p.mu.Unlock()
-		if done.reached(want) {
+		if ok {
 			return true
 		}
 		if ended {
@@ -138,7 +163,7 @@ func (p *projector) wait(ctx context.Context, want progress) bool {
 	}
 }
 
-// position is how far the projection has come.
+// position is how far the projections of this replica have come.
 func (p *projector) position() progress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,24 +191,18 @@ func (p *projector) note(change func()) {
 func (p *projector) run(ctx context.Context) error {
 	p.note(func() { p.ended, p.err = false, errNotFollowing })
 	defer p.note(func() { p.ended, p.err = true, errNotFollowing })
-	p.declare() // what was declared before counts as news, until what is stored was compared with it
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	started, pause := false, firstPause
+	defer p.leave(ctx)
+	defer p.keepAlive(ctx)()
+	p.doubt = true
+	pause := firstPause
 	for {
-		var more bool
-		var err error
-		if started {
-			more, err = p.step(ctx)
-		} else if err = p.start(ctx); err == nil {
-			started, more = true, true
-		}
+		more, err := p.step(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			p.fail(ctx, err)
-			if !sleep(ctx, pause/2+rand.N(pause/2)) {
+			if !sleep(ctx, pause/2+mrand.N(pause/2)) {
 				return nil
 			}
 			pause = min(2*pause, mostPause)
@@ -196,14 +215,31 @@ func (p *projector) run(ctx context.Context) error {
 		if more {
 			continue
 		}
-		select {
-		case <-ctx.Done():
+		if !p.idle(ctx) {
 			return nil
-		case <-p.wake:
-		case <-tick.C:
 		}
 		p.rest(ctx)
 	}
+}
+
+// idle waits until there may be something to do; false when ctx ended.
+func (p *projector) idle(ctx context.Context) bool {
+	every := pollAlone
+	if len(p.peers) > 1 {
+		every = pollBeside
+	}
+	if p.waiters.Load() > 0 && p.behind() {
+		every = pollWaited
+	}
+	t := time.NewTimer(every)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-p.wake:
+	case <-t.C:
+	}
+	return true
 }
 
 // rest holds the next settling back while nobody waits for it, so that many
@@ -227,11 +263,9 @@ func (p *projector) pause() time.Duration {
 	return time.Duration(float64(p.cost) * (1/settleShare - 1))
 }
 
-// fail forgets what may be half of a batch, so that the next step begins from
-// what is stored.
+// fail makes the next step begin from what is stored.
 func (p *projector) fail(ctx context.Context, err error) {
 	p.log.ErrorContext(ctx, "the projection is behind; it is tried again", "error", err)
-	p.forget()
 	p.doubt = true
 	p.note(func() { p.err = errors.New("the projection could not follow the log; it is tried again") })
 }
@@ -247,106 +281,134 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// start finds out where the projection stands.
+// start forgets all and finds out what is stored and what should be.
 func (p *projector) start(ctx context.Context) error {
 	var err error
 	if p.salt, err = p.store.Salt(ctx); err != nil {
 		return err
 	}
-	if p.settled, err = p.store.Checkpoint(ctx); err != nil {
+	marks, err := p.store.Marks(ctx)
+	if err != nil {
 		return err
 	}
-	p.forget()
-	if err := p.recheck(ctx); err != nil {
-		return err
-	}
-	p.publish()
-	return nil
-}
-
-// recheck compares what is stored with what should be.
-func (p *projector) recheck(ctx context.Context) error {
-	if err := p.store.DropUnfinished(ctx); err != nil {
-		return err
-	}
+	p.projects, p.leases = map[string]*live{}, map[string]Lease{}
+	p.origins, p.assigned = map[int64]Origin{}, map[int64]string{}
+	p.seq = marks.seq
 	if err := p.readOrigins(ctx); err != nil {
 		return err
 	}
-	return p.reassign(ctx, true)
+	if p.last, err = p.store.Newest(ctx); err != nil {
+		return err
+	}
+	if err := p.readHeads(ctx); err != nil {
+		return err
+	}
+	if err := p.reassign(ctx); err != nil {
+		return err
+	}
+	p.declared, p.doubt, p.looked = marks.declared, false, time.Time{}
+	return nil
 }
 
-// forget drops all ledgers; they are made anew from the log when needed.
-func (p *projector) forget() {
-	p.projects = map[string]*live{}
-	p.seq = p.settled
+func (p *projector) readHeads(ctx context.Context) error {
+	all, err := p.store.Heads(ctx)
+	if err != nil {
+		return err
+	}
+	p.heads, p.all = make(map[string]Head, len(all)), nil
+	for _, h := range all {
+		p.heads[h.Project] = h
+	}
+	return nil
 }
 
-// step applies one batch of events and settles when it is time; more says that
-// the log holds further events.
+// step takes in one batch of events, sees to the leases, and settles when it is
+// time; more says that the log holds further events.
 func (p *projector) step(ctx context.Context) (more bool, err error) {
-	asked := p.asked.Load()
-	switch {
-	case p.doubt:
-		if err := p.recheck(ctx); err != nil {
-			return false, err
-		}
-		p.doubt = false
-	case asked != p.heard:
-		if err := p.reassign(ctx, false); err != nil {
+	if p.doubt {
+		if err := p.start(ctx); err != nil {
 			return false, err
 		}
 	}
-	p.heard = asked
-	entries, err := p.store.Events(ctx, p.seq, readBatch)
+	marks, err := p.store.Marks(ctx)
 	if err != nil {
 		return false, err
 	}
-	if len(entries) > 0 {
-		if err := p.applyBatch(ctx, entries); err != nil {
+	if marks.declared != p.declared {
+		if err := p.reassign(ctx); err != nil {
 			return false, err
 		}
-		p.seq = entries[len(entries)-1].Seq
+		p.declared = marks.declared
 	}
-	more = len(entries) == readBatch
+	if marks.seq > p.seq {
+		entries, err := p.store.Events(ctx, p.seq, readBatch)
+		if err != nil {
+			return false, err
+		}
+		if len(entries) > 0 {
+			if err := p.applyBatch(ctx, entries); err != nil {
+				return false, err
+			}
+			p.seq = entries[len(entries)-1].Seq
+		}
+		more = len(entries) == readBatch
+	}
+	if err := p.look(ctx); err != nil {
+		return false, err
+	}
+	if p.waiters.Load() > 0 && p.behind() {
+		if err := p.readHeads(ctx); err != nil {
+			return false, err
+		}
+	}
 	if more && p.clock.Now().Sub(p.lastDone) < p.pause() {
+		p.announce()
 		return true, nil
 	}
 	return more, p.settle(ctx)
 }
 
+// applyBatch takes entries into the ledgers of the projects that this replica
+// projects, and notes what the others should hold.
 func (p *projector) applyBatch(ctx context.Context, entries []Entry) error {
 	for _, e := range entries {
 		if _, ok := p.origins[e.Origin]; !ok {
 			if err := p.readOrigins(ctx); err != nil {
 				return err
 			}
-			if err := p.reassign(ctx, false); err != nil {
+			if err := p.reassign(ctx); err != nil {
 				return err
 			}
 			break
 		}
 	}
 	upTo := entries[len(entries)-1].Seq
-	loaded := map[string]bool{}
 	for _, e := range entries {
+		p.last[e.Origin] = e.Seq
 		name := p.assigned[e.Origin]
-		if name == "" || loaded[name] {
+		if name == "" {
+			continue
+		}
+		p.newest[name] = max(p.newest[name], e.Seq)
+		if _, own := p.leases[name]; !own {
 			continue
 		}
 		v := p.projects[name]
-		if v == nil {
+		switch {
+		case v == nil && e.Seq <= p.heads[name].Seq:
+			// Stored by the replica that held the lease before.
+		case v == nil:
 			// Reading the project's part of the log takes in this batch as well.
 			if err := p.load(ctx, name, upTo); err != nil {
 				return err
 			}
-			loaded[name] = true
-			continue
+		case e.Seq > v.upTo:
+			o := p.origins[e.Origin]
+			if err := v.ledger.ApplyPacked(o.Type, o.Source, e.At, e.Body); err != nil {
+				return fmt.Errorf("apply event %d: %w", e.Seq, err)
+			}
+			v.dirty = true
 		}
-		o := p.origins[e.Origin]
-		if err := v.ledger.ApplyPacked(o.Type, o.Source, e.At, e.Body); err != nil {
-			return fmt.Errorf("apply event %d: %w", e.Seq, err)
-		}
-		v.dirty = true
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func (s *server) sameAnew() {
 		s.t.Fatal("nothing is stored")
 	}
 	for name := range grew {
-		if err := s.store.DropProjection(ctx, name); err != nil {
+		if err := s.store.DropProjection(ctx, claim(s.t, s.store, "a test", name)); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -82,12 +82,12 @@ func (s *server) caughtUp() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	head, err := s.store.LogHead(ctx)
+	marks, err := s.store.Marks(ctx)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if !s.svc.projector.wait(ctx, progress{head, s.svc.projector.asked.Load()}) {
-		s.t.Fatalf("the projection is at %+v, the log at %d: %v", s.svc.projector.position(), head, s.svc.projector.fault())
+	if !s.svc.projector.wait(ctx, marks) {
+		s.t.Fatalf("the projection is at %+v, the log at %+v: %v", s.svc.projector.position(), marks, s.svc.projector.fault())
 	}
 }
 
@@ -253,14 +253,14 @@ type halfPut struct {
 	t      *testing.T
 }
 
-func (h *halfPut) PutBlocks(ctx context.Context, head Head, changed map[string][]byte, deleted []string, seq int64) error {
+func (h *halfPut) PutBlocks(ctx context.Context, l Lease, head Head, changed map[string][]byte, deleted []string) error {
 	h.calls++
 	if h.calls%2 == 1 {
 		h.sql.halfRevision(h.t, head.Project, head.Rev, fmt.Sprintf("i/2020-%02d", h.calls))
 		h.failed.Add(1)
 		return errFlaky
 	}
-	return h.watched.PutBlocks(ctx, head, changed, deleted, seq)
+	return h.watched.PutBlocks(ctx, l, head, changed, deleted)
 }
 
 // storedBlocks is a store that holds one project's blocks in all their revisions.

@@ -67,7 +67,7 @@ type lag struct {
 // project gives the newest version of a project's history. It waits, within a
 // bound, for everything that was acknowledged before the call.
 func (r *reader) project(ctx context.Context, name string) (answer, error) {
-	behind, err := r.catchUp(ctx)
+	behind, err := r.catchUp(ctx, name)
 	if err != nil {
 		return answer{}, err
 	}
@@ -123,23 +123,40 @@ func (r *reader) at(ctx context.Context, head Head, declared Declared) (answer, 
 	}, nil
 }
 
-// catchUp waits until the projection holds all that is in the log and all that
-// is declared now; it returns by how much it still lags.
-func (r *reader) catchUp(ctx context.Context) (lag, error) {
-	seq, err := r.store.LogHead(ctx)
+// catchUp waits until the projection of a project, or of all with the name "",
+// holds all that is in the log and all that is declared now, whichever replica
+// projects it; it returns by how much it still lags.
+func (r *reader) catchUp(ctx context.Context, name string) (lag, error) {
+	want, err := r.store.Marks(ctx)
 	if err != nil {
 		return lag{}, err
 	}
-	want := progress{seq, r.projector.asked.Load()}
-	if r.projector.position().reached(want) {
-		return lag{}, nil
-	}
+	p := r.projector
 	bounded, cancel := context.WithTimeout(ctx, freshWithin)
 	defer cancel()
-	if !r.projector.wait(bounded, want) && ctx.Err() == nil {
-		return lag{Stale: true, Pending: max(seq-r.projector.position().seq, 0)}, nil
+	if p.await(bounded, func() bool { return p.reached(want, name) }) || ctx.Err() != nil {
+		return lag{}, ctx.Err()
 	}
-	return lag{}, ctx.Err()
+	return r.lag(ctx, want, name)
+}
+
+// lag says how many events are missing.
+func (r *reader) lag(ctx context.Context, want progress, name string) (lag, error) {
+	p := r.projector
+	p.mu.Lock()
+	seen, done, f := p.seen, p.done, p.foreign[name]
+	p.mu.Unlock()
+	if !seen.reached(want) || f.head.Project == "" {
+		return lag{Stale: true, Pending: max(want.seq-done.seq, 0)}, nil
+	}
+	var origins []int64
+	for id, of := range p.owners.Load().of {
+		if of == name {
+			origins = append(origins, id)
+		}
+	}
+	n, err := r.store.CountAfter(ctx, origins, f.head.Seq)
+	return lag{Stale: true, Pending: n}, err
 }
 
 // errOtherFormat is the answer while blocks of another version of the program

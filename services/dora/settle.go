@@ -15,7 +15,8 @@ import (
 	"github.com/fawkes-idp/fawkes/services/dora/project"
 )
 
-// load makes a project's ledger from the log.
+// load makes a project's ledger from the log, up to a number or to where the
+// stored projection stands, if that is further.
 func (p *projector) load(ctx context.Context, name string, upTo int64) error {
 	d := p.specs[name]
 	if d.Spec.Project == "" {
@@ -26,7 +27,8 @@ func (p *projector) load(ctx context.Context, name string, upTo int64) error {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	v.head = head
+	upTo = max(upTo, head.Seq)
+	v.head, v.upTo = head, upTo
 	v.head.Project, v.head.SpecVersion = name, d.Version
 	var ids []int64
 	for id, of := range p.assigned {
@@ -46,7 +48,7 @@ func (p *projector) load(ctx context.Context, name string, upTo int64) error {
 	return nil
 }
 
-// settle derives what is dirty, stores it, and moves the checkpoint.
+// settle derives what is dirty and stores it.
 func (p *projector) settle(ctx context.Context) error {
 	begin := p.clock.Now()
 	var dirty []string
@@ -56,17 +58,14 @@ func (p *projector) settle(ctx context.Context) error {
 		}
 	}
 	slices.Sort(dirty)
-	for i, name := range dirty {
-		seq := int64(0)
-		if i == len(dirty)-1 {
-			seq = p.seq // the checkpoint moves with the last
+	for _, name := range dirty {
+		err := p.settleProject(ctx, p.projects[name])
+		if errors.Is(err, errFenced) {
+			p.log.WarnContext(ctx, "another replica projects this project now", "project", name)
+			p.lose(name)
+			continue
 		}
-		if err := p.settleProject(ctx, p.projects[name], seq); err != nil {
-			return err
-		}
-	}
-	if len(dirty) == 0 && p.seq != p.settled {
-		if err := p.store.SetCheckpoint(ctx, p.seq); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -74,12 +73,11 @@ func (p *projector) settle(ctx context.Context) error {
 		p.lastDone = p.clock.Now()
 		p.cost = p.lastDone.Sub(begin)
 	}
-	p.settled = p.seq
 	p.publish()
 	return nil
 }
 
-func (p *projector) settleProject(ctx context.Context, v *live, seq int64) error {
+func (p *projector) settleProject(ctx context.Context, v *live) error {
 	delta := v.ledger.Settle()
 	if v.fresh {
 		var err error
@@ -96,12 +94,17 @@ func (p *projector) settleProject(ctx context.Context, v *live, seq int64) error
 		}
 		next.Began = began
 	}
+	next.Seq = max(p.seq, v.upTo)
 	next.Format, next.Origins = blockFormat, p.prints[next.Project]
 	next.SettledAt = event.Micros(p.clock.Now())
-	if err := p.store.PutBlocks(ctx, next, delta.Changed, delta.Deleted, seq); err != nil {
+	if err := p.store.PutBlocks(ctx, p.leases[next.Project], next, delta.Changed, delta.Deleted); err != nil {
 		return err
 	}
 	v.head, v.dirty, v.fresh = next, false, false
+	if _, known := p.heads[next.Project]; !known {
+		p.all = nil
+	}
+	p.heads[next.Project] = next
 	return nil
 }
 
@@ -142,10 +145,22 @@ func (p *projector) unstored(ctx context.Context, h Head, all history.Delta) (hi
 	return out, err
 }
 
-// publish lets waiters see how far the projection has come.
+// publish lets waiters see how far the projections have come.
 func (p *projector) publish() {
-	at := progress{p.settled, p.heard}
-	if p.position() != at {
-		p.note(func() { p.done = at })
+	at, others := progress{p.seq, p.declared}, p.others()
+	p.mu.Lock()
+	news := p.done != at || p.seen != at || !maps.Equal(p.foreign, others)
+	p.mu.Unlock()
+	if news {
+		p.note(func() { p.done, p.seen, p.foreign = at, at, others })
+	}
+}
+
+// announce lets waiters see what is known of the projections of others while
+// those of this replica are not stored yet.
+func (p *projector) announce() {
+	at, others := progress{p.seq, p.declared}, p.others()
+	if len(others) > 0 {
+		p.note(func() { p.seen, p.foreign = at, others })
 	}
 }

@@ -3,6 +3,7 @@ package dora
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/audit"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -11,6 +12,7 @@ import (
 
 // Sentinel errors of the store.
 var (
+	errFenced   = errors.New("another replica holds the lease")
 	ErrNotFound = errors.New("not found")
 	ErrExists   = errors.New("exists already")
 )
@@ -46,10 +48,12 @@ type Store interface {
 	// DeleteProject withdraws a declaration; ErrNotFound when there is none.
 	DeleteProject(ctx context.Context, name string) error
 
-	// Checkpoint is how far the projection has followed the log.
-	Checkpoint(ctx context.Context) (int64, error)
-	// SetCheckpoint moves it.
-	SetCheckpoint(ctx context.Context, seq int64) error
+	// Marks is how much there is for projections to take in.
+	Marks(ctx context.Context) (progress, error)
+	// Newest is the number of the last event of each origin that has any.
+	Newest(ctx context.Context) (map[int64]int64, error)
+	// CountAfter counts the events of some origins after a number.
+	CountAfter(ctx context.Context, origins []int64, after int64) (int64, error)
 	// Heads lists the current revision of every project's projection.
 	Heads(ctx context.Context) ([]Head, error)
 	// Head is that of one project; ErrNotFound when it has none yet.
@@ -62,15 +66,25 @@ type Store interface {
 	// revision. It is for the projection's only writer: for others, blocks that a
 	// newer revision replaces may be missing.
 	Blocks(ctx context.Context, project string, from, to int64, yield func(key string, body []byte) error) error
-	// PutBlocks writes a revision in short transactions and then moves the head
-	// (and the checkpoint, when seq is not 0) in the last: a reader sees all of
-	// it or nothing.
-	PutBlocks(ctx context.Context, h Head, changed map[string][]byte, deleted []string, seq int64) error
-	// DropUnfinished removes what a process that ended in the middle of PutBlocks
-	// left behind.
-	DropUnfinished(ctx context.Context) error
-	// DropProjection forgets a project's blocks and head.
-	DropProjection(ctx context.Context, project string) error
+	// PutBlocks writes a revision in short transactions and then moves the head in
+	// the last: a reader sees all of it or nothing. Each of the transactions is
+	// refused when the lease has another holder by then.
+	PutBlocks(ctx context.Context, l Lease, h Head, changed map[string][]byte, deleted []string) error
+	// DropProjection forgets the blocks and the head of a lease's project.
+	DropProjection(ctx context.Context, l Lease) error
+
+	// Beat is a replica's sign of life, good for so long; it lists the replicas that
+	// are alive.
+	Beat(ctx context.Context, replica string, good time.Duration) (alive []string, err error)
+	// Leave ends a replica's life and frees what it holds.
+	Leave(ctx context.Context, replica string) error
+	// Leases lists who holds the right to project which project.
+	Leases(ctx context.Context) ([]Lease, error)
+	// Claim gives a replica those of some projects that are free, or whose holder is
+	// not alive, or all with force; it removes what the holder before left unfinished.
+	Claim(ctx context.Context, replica string, projects []string, force bool) ([]Lease, error)
+	// Release frees leases; those that have another holder by now are left alone.
+	Release(ctx context.Context, leases []Lease) error
 
 	// Salt is this installation's secret for author references.
 	Salt(ctx context.Context) ([]byte, error)
@@ -142,6 +156,7 @@ type Declared struct {
 type Head struct {
 	Project     string
 	Rev         int64
+	Seq         int64 // it holds the project's events up to this number
 	Began       int64 // of one projection for as long as it grows: a reader of another begins anew
 	SpecVersion int64 // of the declaration that it was derived under, 0 for none
 	Origins     int64 // fingerprint of the origins that it was derived from
@@ -182,4 +197,12 @@ type Import struct {
 	Repo      string
 	State     string
 	UpdatedAt event.Time
+}
+
+// Lease is a replica's right to write the projection of one project. Epoch counts
+// its holders: a write under an old one is refused.
+type Lease struct {
+	Project string
+	Holder  string
+	Epoch   int64
 }

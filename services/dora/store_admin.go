@@ -74,7 +74,22 @@ func (s *sqlStore) PutProject(ctx context.Context, spec project.Spec, at event.T
 }
 
 func (s *sqlStore) DeleteProject(ctx context.Context, name string) error {
-	return s.deleteOne(ctx, "withdraw the declaration of "+name, `DELETE FROM project WHERE name = $1`, name)
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `DELETE FROM project WHERE name = $1`, name)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, ErrNotFound)
+		}
+		// That something changed is seen by the counter.
+		_, err = tx.ExecContext(ctx, `UPDATE checkpoint SET seq = seq + 1 WHERE name = 'declarations'`)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("withdraw the declaration of %s: %w", name, err)
+	}
+	return nil
 }
 
 func (s *sqlStore) deleteOne(ctx context.Context, what, query string, arg any) error {

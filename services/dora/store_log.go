@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -15,7 +16,8 @@ import (
 
 // sqlStore is the Store on SQLite and PostgreSQL.
 type sqlStore struct {
-	db *sqlstore.DB
+	db    *sqlstore.DB
+	sweep atomic.Bool // replicas that the file knows have ended
 
 	mu      sync.RWMutex
 	origins map[Origin]int64 // by Origin without its ID
@@ -201,6 +203,38 @@ func (s *sqlStore) LogHead(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("read the head of the log: %w", err)
 	}
 	return seq.Int64, nil
+}
+
+func (s *sqlStore) Marks(ctx context.Context) (p progress, err error) {
+	if err := s.db.Read.QueryRowContext(ctx, `SELECT coalesce((SELECT max(seq) FROM event), 0),
+		coalesce((SELECT seq FROM checkpoint WHERE name = 'declarations'), 0)`).Scan(&p.seq, &p.declared); err != nil {
+		return progress{}, fmt.Errorf("read the head of the log: %w", err)
+	}
+	return p, nil
+}
+
+func (s *sqlStore) Newest(ctx context.Context) (map[int64]int64, error) {
+	// One look into the index for each origin.
+	rows, err := s.db.Read.QueryContext(ctx, `SELECT o.id, coalesce((SELECT max(e.seq) FROM event AS e WHERE e.origin = o.id), 0) FROM origin AS o`)
+	all, err := collect(rows, err, "read the last events of origins", func(v *[2]int64) []any { return []any{&v[0], &v[1]} })
+	out := make(map[int64]int64, len(all))
+	for _, v := range all {
+		if v[1] != 0 {
+			out[v[0]] = v[1]
+		}
+	}
+	return out, err
+}
+
+func (s *sqlStore) CountAfter(ctx context.Context, origins []int64, after int64) (n int64, err error) {
+	for _, o := range origins {
+		var more int64
+		if err := s.db.Read.QueryRowContext(ctx, `SELECT count(*) FROM event WHERE origin = $1 AND seq > $2`, o, after).Scan(&more); err != nil {
+			return 0, fmt.Errorf("count events: %w", err)
+		}
+		n += more
+	}
+	return n, nil
 }
 
 func (s *sqlStore) Events(ctx context.Context, after int64, limit int) ([]Entry, error) {

@@ -3,7 +3,6 @@ package dora
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,31 +17,10 @@ const (
 	chunkRows  = 256
 )
 
-func (s *sqlStore) Checkpoint(ctx context.Context) (int64, error) {
-	var seq int64
-	err := s.db.Read.QueryRowContext(ctx, `SELECT seq FROM checkpoint WHERE name = 'projection'`).Scan(&seq)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return 0, fmt.Errorf("read the checkpoint: %w", err)
-	}
-	return seq, nil
-}
-
-func (s *sqlStore) SetCheckpoint(ctx context.Context, seq int64) error {
-	return s.db.Tx(ctx, func(tx *sql.Tx) error { return setCheckpoint(ctx, tx, seq) })
-}
-
-func setCheckpoint(ctx context.Context, tx *sql.Tx, seq int64) error {
-	if _, err := tx.ExecContext(ctx, `INSERT INTO checkpoint (name, seq) VALUES ('projection', $1)
-		ON CONFLICT (name) DO UPDATE SET seq = excluded.seq`, seq); err != nil {
-		return fmt.Errorf("move the checkpoint: %w", err)
-	}
-	return nil
-}
-
-const headColumns = `SELECT project, rev, began, spec_version, origins, format, settled_at FROM head`
+const headColumns = `SELECT project, rev, seq, began, spec_version, origins, format, settled_at FROM head`
 
 func headFields(h *Head) []any {
-	return []any{&h.Project, &h.Rev, &h.Began, &h.SpecVersion, &h.Origins, &h.Format, (*int64)(&h.SettledAt)}
+	return []any{&h.Project, &h.Rev, &h.Seq, &h.Began, &h.SpecVersion, &h.Origins, &h.Format, (*int64)(&h.SettledAt)}
 }
 
 func (s *sqlStore) Heads(ctx context.Context) ([]Head, error) {
@@ -114,25 +92,19 @@ func (s *sqlStore) Follow(ctx context.Context, project string, since func(Head) 
 	return h, nil
 }
 
-func (s *sqlStore) PutBlocks(ctx context.Context, h Head, changed map[string][]byte, deleted []string, seq int64) error {
+func (s *sqlStore) PutBlocks(ctx context.Context, l Lease, h Head, changed map[string][]byte, deleted []string) error {
 	keys := append(slices.Sorted(maps.Keys(changed)), deleted...)
 	chunks := chunk(keys, changed)
 	for i, c := range chunks {
 		last := i == len(chunks)-1
-		err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+		err := s.fenced(ctx, l, func(tx *sql.Tx) error {
 			if err := s.putChunk(ctx, tx, h, c, changed); err != nil {
 				return err
 			}
 			if !last {
 				return nil
 			}
-			if err := putHead(ctx, tx, h); err != nil {
-				return err
-			}
-			if seq != 0 {
-				return setCheckpoint(ctx, tx, seq)
-			}
-			return nil
+			return putHead(ctx, tx, h)
 		})
 		if err != nil {
 			return fmt.Errorf("write revision %d of %s: %w", h.Rev, h.Project, err)
@@ -144,7 +116,7 @@ func (s *sqlStore) PutBlocks(ctx context.Context, h Head, changed map[string][]b
 		if len(c) == 0 {
 			continue
 		}
-		if err := s.db.Tx(ctx, func(tx *sql.Tx) error { return s.dropOld(ctx, tx, h, c) }); err != nil {
+		if err := s.fenced(ctx, l, func(tx *sql.Tx) error { return s.dropOld(ctx, tx, h, c) }); err != nil {
 			return fmt.Errorf("drop what revision %d of %s replaced: %w", h.Rev, h.Project, err)
 		}
 	}
@@ -213,31 +185,22 @@ func (s *sqlStore) dropOld(ctx context.Context, tx *sql.Tx, h Head, keys []strin
 }
 
 func putHead(ctx context.Context, tx *sql.Tx, h Head) error {
-	if _, err := tx.ExecContext(ctx, `INSERT INTO head (project, rev, began, spec_version, origins, format, settled_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (project) DO UPDATE SET rev = excluded.rev, began = excluded.began, spec_version = excluded.spec_version,
+	if _, err := tx.ExecContext(ctx, `INSERT INTO head (project, rev, seq, began, spec_version, origins, format, settled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (project) DO UPDATE SET rev = excluded.rev, seq = excluded.seq, began = excluded.began, spec_version = excluded.spec_version,
 		origins = excluded.origins, format = excluded.format, settled_at = excluded.settled_at`,
-		h.Project, h.Rev, h.Began, h.SpecVersion, h.Origins, h.Format, int64(h.SettledAt)); err != nil {
+		h.Project, h.Rev, h.Seq, h.Began, h.SpecVersion, h.Origins, h.Format, int64(h.SettledAt)); err != nil {
 		return fmt.Errorf("move the head: %w", err)
 	}
 	return nil
 }
 
-func (s *sqlStore) DropUnfinished(ctx context.Context) error {
-	return s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM block WHERE rev > coalesce((SELECT h.rev FROM head h WHERE h.project = block.project), 0)`); err != nil {
-			return fmt.Errorf("drop unfinished blocks: %w", err)
+func (s *sqlStore) DropProjection(ctx context.Context, l Lease) error {
+	return s.fenced(ctx, l, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM head WHERE project = $1`, l.Project); err != nil {
+			return fmt.Errorf("drop the head of %s: %w", l.Project, err)
 		}
-		return nil
-	})
-}
-
-func (s *sqlStore) DropProjection(ctx context.Context, project string) error {
-	return s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM head WHERE project = $1`, project); err != nil {
-			return fmt.Errorf("drop the head of %s: %w", project, err)
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM block WHERE project = $1`, project); err != nil {
-			return fmt.Errorf("drop the blocks of %s: %w", project, err)
+		if _, err := tx.ExecContext(ctx, `DELETE FROM block WHERE project = $1`, l.Project); err != nil {
+			return fmt.Errorf("drop the blocks of %s: %w", l.Project, err)
 		}
 		return nil
 	})

@@ -123,12 +123,13 @@ func TestARevisionIsSeenWholeOrNotAtAll(t *testing.T) {
 			}
 			return out
 		}
-		h := Head{Project: "p", Rev: 1, Began: 1, Format: blockFormat}
-		if err := s.PutBlocks(ctx, h, map[string][]byte{"a": large, "b": large, "c": []byte("1")}, nil, 5); err != nil {
+		l := claim(t, s, "one", "p")
+		h := Head{Project: "p", Rev: 1, Seq: 5, Began: 1, Format: blockFormat}
+		if err := s.PutBlocks(ctx, l, h, map[string][]byte{"a": large, "b": large, "c": []byte("1")}, nil); err != nil {
 			t.Fatal(err)
 		}
-		h.Rev = 2
-		if err := s.PutBlocks(ctx, h, map[string][]byte{"c": []byte("22")}, []string{"a"}, 9); err != nil {
+		h.Rev, h.Seq = 2, 9
+		if err := s.PutBlocks(ctx, l, h, map[string][]byte{"c": []byte("22")}, []string{"a"}); err != nil {
 			t.Fatal(err)
 		}
 		if got := read(1, 2); len(got) != 2 || got["c"] != 2 || got["a"] != 0 {
@@ -137,14 +138,9 @@ func TestARevisionIsSeenWholeOrNotAtAll(t *testing.T) {
 		if got, err := s.Head(ctx, "p"); err != nil || got != h {
 			t.Errorf("head %+v %v, want %+v", got, err, h)
 		}
-		if seq, err := s.Checkpoint(ctx); err != nil || seq != 9 {
-			t.Errorf("checkpoint %d %v, want 9", seq, err)
-		}
 		// A process that ends before the head moves leaves blocks that nobody reads.
 		s.(*sqlStore).halfRevision(t, "p", 3, "b")
-		if err := s.DropUnfinished(ctx); err != nil {
-			t.Fatal(err)
-		}
+		claim(t, s, "two", "p")
 		if got := read(0, 99); got["b"] != chunkBytes {
 			t.Errorf("after an unfinished revision: %v", got)
 		}
@@ -159,6 +155,7 @@ func TestAFollowerSeesOneMoment(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		ctx := context.Background()
 		const revisions, keys = 60, 5
+		l := claim(t, s, "one", "p")
 		put := func(n int) {
 			blocks := map[string][]byte{}
 			for k := range keys {
@@ -166,11 +163,11 @@ func TestAFollowerSeesOneMoment(t *testing.T) {
 			}
 			h := Head{Project: "p", Rev: int64(n%20) + 1, Began: int64(n/20) + 1}
 			if h.Rev == 1 && n > 0 {
-				if err := s.DropProjection(ctx, "p"); err != nil {
+				if err := s.DropProjection(ctx, l); err != nil {
 					t.Error(err)
 				}
 			}
-			if err := s.PutBlocks(ctx, h, blocks, nil, 0); err != nil {
+			if err := s.PutBlocks(ctx, l, h, blocks, nil); err != nil {
 				t.Error(err)
 			}
 		}
@@ -275,7 +272,7 @@ func TestDeclarationsNeverRepeatAVersion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.PutBlocks(ctx, Head{Project: "p", Rev: 1, Began: 1, SpecVersion: first.Version}, nil, nil, 0); err != nil {
+		if err := s.PutBlocks(ctx, claim(t, s, "one", "p"), Head{Project: "p", Rev: 1, Began: 1, SpecVersion: first.Version}, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.DeleteProject(ctx, "p"); err != nil {
@@ -344,4 +341,14 @@ func TestSourcesQuarantineAndImportsAreKept(t *testing.T) {
 			t.Errorf("salt %x, then %x: %v", one, two, err)
 		}
 	})
+}
+
+// claim takes a project for a replica, whoever holds it.
+func claim(t *testing.T, s Store, replica, project string) Lease {
+	t.Helper()
+	got, err := s.Claim(context.Background(), replica, []string{project}, true)
+	if err != nil || len(got) != 1 {
+		t.Fatalf("claim %s: %v %v", project, got, err)
+	}
+	return got[0]
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/project"
@@ -69,12 +70,28 @@ func (w *watched) PutProject(ctx context.Context, spec project.Spec, at event.Ti
 	return got(w, "PutProject", func() (Declared, error) { return w.Store.PutProject(ctx, spec, at) })
 }
 
-func (w *watched) Checkpoint(ctx context.Context) (int64, error) {
-	return got(w, "Checkpoint", func() (int64, error) { return w.Store.Checkpoint(ctx) })
+func (w *watched) Marks(ctx context.Context) (progress, error) {
+	return got(w, "Marks", func() (progress, error) { return w.Store.Marks(ctx) })
 }
 
-func (w *watched) SetCheckpoint(ctx context.Context, seq int64) error {
-	return around(w, "SetCheckpoint", func() error { return w.Store.SetCheckpoint(ctx, seq) })
+func (w *watched) Newest(ctx context.Context) (map[int64]int64, error) {
+	return got(w, "Newest", func() (map[int64]int64, error) { return w.Store.Newest(ctx) })
+}
+
+func (w *watched) Beat(ctx context.Context, replica string, good time.Duration) ([]string, error) {
+	return got(w, "Beat", func() ([]string, error) { return w.Store.Beat(ctx, replica, good) })
+}
+
+func (w *watched) Leases(ctx context.Context) ([]Lease, error) {
+	return got(w, "Leases", func() ([]Lease, error) { return w.Store.Leases(ctx) })
+}
+
+func (w *watched) Claim(ctx context.Context, replica string, projects []string, force bool) ([]Lease, error) {
+	return got(w, "Claim", func() ([]Lease, error) { return w.Store.Claim(ctx, replica, projects, force) })
+}
+
+func (w *watched) Release(ctx context.Context, leases []Lease) error {
+	return around(w, "Release", func() error { return w.Store.Release(ctx, leases) })
 }
 
 func (w *watched) Heads(ctx context.Context) ([]Head, error) {
@@ -93,16 +110,12 @@ func (w *watched) Blocks(ctx context.Context, name string, from, to int64, yield
 	return around(w, "Blocks", func() error { return w.Store.Blocks(ctx, name, from, to, yield) })
 }
 
-func (w *watched) PutBlocks(ctx context.Context, h Head, changed map[string][]byte, deleted []string, seq int64) error {
-	return around(w, "PutBlocks", func() error { return w.Store.PutBlocks(ctx, h, changed, deleted, seq) })
+func (w *watched) PutBlocks(ctx context.Context, l Lease, h Head, changed map[string][]byte, deleted []string) error {
+	return around(w, "PutBlocks", func() error { return w.Store.PutBlocks(ctx, l, h, changed, deleted) })
 }
 
-func (w *watched) DropUnfinished(ctx context.Context) error {
-	return around(w, "DropUnfinished", func() error { return w.Store.DropUnfinished(ctx) })
-}
-
-func (w *watched) DropProjection(ctx context.Context, name string) error {
-	return around(w, "DropProjection", func() error { return w.Store.DropProjection(ctx, name) })
+func (w *watched) DropProjection(ctx context.Context, l Lease) error {
+	return around(w, "DropProjection", func() error { return w.Store.DropProjection(ctx, l) })
 }
 
 var errFlaky = errors.New("the database hiccups")

@@ -20,7 +20,7 @@ func (db *DB) Migrate(ctx context.Context, fsys fs.FS) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	dialect := goose.DialectSQLite3
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithSlog(db.log), goose.WithVerbose(false)}
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithSlog(db.log), goose.WithVerbose(false), goose.WithAllowOutofOrder(true)}
 	if db.Engine == Postgres {
 		dialect = goose.DialectPostgres
 		// Look every second, for five minutes.

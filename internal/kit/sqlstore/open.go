@@ -45,8 +45,9 @@ type DB struct {
 	// Read takes queries. On SQLite its connections refuse to write.
 	Read *sql.DB
 
-	log   *slog.Logger
-	close func() error
+	log      *slog.Logger
+	close    func() error
+	presence *presence // nil on PostgreSQL
 }
 
 // Options adjusts Open. The zero value is good.

@@ -49,6 +49,21 @@ func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 
+	here, err := attend(path)
+	if err != nil {
+		return nil, err
+	}
+	db, err := openPools(ctx, path, opts)
+	if err != nil {
+		return nil, errors.Join(err, here.file.Close())
+	}
+	db.presence = here
+	end := db.close
+	db.close = sync.OnceValue(func() error { return errors.Join(end(), here.file.Close()) })
+	return db, nil
+}
+
+func openPools(ctx context.Context, path string, opts Options) (*DB, error) {
 	readers := opts.MaxConns
 	if readers <= 0 {
 		readers = 4
@@ -77,12 +92,12 @@ func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 	cp := newCheckpointer(keeper, write, path+"-wal", opts)
 	return &DB{
 		Engine: SQLite, Write: write, Read: read, log: opts.Logger,
-		close: sync.OnceValue(func() error {
+		close: func() error {
 			cp.stop()
 			// The writer goes last: the last connection to close folds the log into
 			// the file, and only the writer may.
 			return errors.Join(keeper.Close(), read.Close(), write.Close())
-		}),
+		},
 	}, nil
 }
 

@@ -1,0 +1,51 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+)
+
+// presence is a lock that a process holds while it has a SQLite file open. The
+// system lets go of it when the process ends, however it ends.
+type presence struct {
+	file  *os.File
+	alone atomic.Bool
+}
+
+// attend takes a share of the lock beside a SQLite file, and finds out whether
+// any other process has one.
+func attend(path string) (*presence, error) {
+	f, err := os.OpenFile(path+"-lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the database: %w", err)
+	}
+	p := &presence{file: f}
+	switch err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); {
+	case err == nil:
+		p.alone.Store(true)
+	case !errors.Is(err, syscall.EWOULDBLOCK):
+		return nil, errors.Join(fmt.Errorf("lock the database: %w", err), f.Close())
+	}
+	if err := flock(f, syscall.LOCK_SH); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock the database: %w", err), f.Close())
+	}
+	return p, nil
+}
+
+func flock(f *os.File, how int) error {
+	for {
+		if err := syscall.Flock(int(f.Fd()), how); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// OpenedAlone tells, once, that no other process had the SQLite file open when
+// this one opened it: whatever the file says of running processes is of ones that
+// have ended. On PostgreSQL nobody can know.
+func (db *DB) OpenedAlone() bool {
+	return db.presence != nil && db.presence.alone.CompareAndSwap(true, false)
+}
