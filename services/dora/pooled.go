@@ -37,7 +37,7 @@ const mostProjects = 200
 // visible lists the projects that the caller may read, with their history; it
 // gives up beyond mostProjects.
 func (s *Service) visible(ctx context.Context, want func(name string) bool) ([]answer, error) {
-	behind, err := s.reader.catchUp(ctx)
+	behind, err := s.reader.catchUp(ctx, "")
 	if err != nil {
 		return nil, err
 	}
