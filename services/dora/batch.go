@@ -174,6 +174,9 @@ func (b *batch) reject(ctx context.Context, n int, line []byte, err error) {
 	}
 	if b.res.Rejected <= keptFaults && p.Code != problem.Forbidden {
 		q := Quarantined{Source: event.SourceBulk, Project: b.project, Kind: "line", Delivery: fmt.Sprintf("line %d", n)}
+		if line == nil {
+			q.Size = maxLine + 1 // at least: it was stepped over
+		}
 		b.s.quarantine(ctx, q, err, line)
 	}
 }

@@ -1,6 +1,7 @@
 package dora
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,38 +97,41 @@ func (s *Service) takeDevLake(r *http.Request) (any, error) {
 	case devlake.OpConnection:
 		return s.oneConnection(r, src)
 	}
-	now := event.Micros(s.clock.Now())
-	var events []event.Event
-	switch t.Operation {
-	case devlake.OpDeployments:
-		events, err = devlake.Deployments(src.Name, body)
-	case devlake.OpIssues:
-		events, err = devlake.Issue(src.Name, body, now)
-	case devlake.OpCloseIssue:
-		if s.resolved(r, src, t.IssueKey) {
-			return nil, nil // closed already: closing again must not move the time
-		}
-		events, err = devlake.Close(src.Name, t.IssueKey, now)
-	case devlake.OpPullRequests:
-		events, err = devlake.PullRequest(src.Name, body)
+	if t.Operation == devlake.OpCloseIssue && s.resolved(r.Context(), src.Project, src.Name, t.IssueKey) {
+		return nil, nil // closed already: closing again must not move the time
 	}
+	events, err := devlakeEvents(t.Operation, src.Name, t.IssueKey, body, event.Micros(s.clock.Now()))
 	if err != nil {
-		s.quarantine(r.Context(), Quarantined{Source: devlake.Source(src.Name), Project: src.Project, Kind: string(t.Operation)}, err, body)
+		room := sourceDevLake + " " + src.Name
+		s.quarantine(r.Context(), Quarantined{Source: devlake.Source(src.Name), SourceName: src.Name, Room: room, Project: src.Project,
+			Kind: string(t.Operation), Delivery: t.IssueKey}, err, body)
 		return nil, err
 	}
-	for i := range events {
-		events[i].Project = src.Project
-	}
-	_, err = s.Take(r.Context(), events)
+	_, _, err = s.takeOf(r.Context(), events, src.Project)
 	return nil, err
 }
 
+// devlakeEvents reads the body of an operation that reports something.
+func devlakeEvents(op devlake.Operation, connection, issueKey string, body []byte, now event.Time) ([]event.Event, error) {
+	switch op {
+	case devlake.OpDeployments:
+		return devlake.Deployments(connection, body)
+	case devlake.OpIssues:
+		return devlake.Issue(connection, body, now)
+	case devlake.OpCloseIssue:
+		return devlake.Close(connection, issueKey, now)
+	case devlake.OpPullRequests:
+		return devlake.PullRequest(connection, body)
+	}
+	return nil, event.Fault("operation", "%q reports nothing", op)
+}
+
 // resolved reports whether an incident of the connection is resolved already.
-func (s *Service) resolved(r *http.Request, src Source, key string) bool {
-	a, err := s.reader.project(r.Context(), src.Project)
+func (s *Service) resolved(ctx context.Context, project, connection, key string) bool {
+	a, err := s.reader.project(ctx, project)
 	if err != nil {
 		return false // not known yet: then it is not closed either
 	}
-	want := history.Key(devlake.Source(src.Name), key)
+	want := history.Key(devlake.Source(connection), key)
 	return slices.ContainsFunc(a.History.Incidents, func(i *history.Incident) bool { return i.Key() == want && i.ResolvedAt != 0 })
 }

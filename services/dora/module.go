@@ -23,6 +23,7 @@ func Module() module.Module {
 		Config: []config.Key{
 			{Name: "dora.github_secret", Secret: true, Doc: "The secret that GitHub signs its deliveries with, for webhooks that `fawkes dora source add` did not set up; empty: none is believed."},
 			{Name: "dora.github_incident_labels", Default: "incident", Doc: "Labels, separated by commas, that make a GitHub issue an incident."},
+			{Name: "dora.quarantine_mib", Default: "256", Check: config.IsInt(1, 1<<20), Doc: "Most MiB of deliveries that could not be read; one sender may take an eighth. The oldest make room."},
 		},
 		Migrations: Migrations(),
 		Routes: []string{
@@ -39,6 +40,7 @@ func open(_ context.Context, d module.Deps) (*module.Service, error) {
 		GitHubSecret:         d.Config.String("github_secret"),
 		GitHubIncidentLabels: words(d.Config.String("github_incident_labels")),
 		PublicURL:            d.PublicURL,
+		QuarantineMiB:        d.Config.Int("quarantine_mib"),
 	}, NewStore(d.DB), d.Clock, d.Log, d.Metrics, d.Auth)
 	if err != nil {
 		return nil, err

@@ -26,11 +26,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -50,6 +48,8 @@ type Config struct {
 	GitHubIncidentLabels []string
 	// PublicURL is where sources reach the platform, without a slash at the end.
 	PublicURL string
+	// QuarantineMiB is the space for deliveries that could not be read; 0 means 256.
+	QuarantineMiB int
 }
 
 // Service is the delivery metrics service.
@@ -70,6 +70,7 @@ type Service struct {
 type counters struct {
 	events     *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
+	dropped    prometheus.Counter // from the quarantine, for want of space
 }
 
 // New makes the service on its store. The committer runs from here on, so that
@@ -84,6 +85,8 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 				Name: "fawkes_dora_events_total", Help: "Events by type and by what became of them: stored, duplicate."}, []string{"type", "result"}),
 			deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 				Name: "fawkes_dora_deliveries_total", Help: "Webhook deliveries by source and result: accepted, quarantined, refused, ignored."}, []string{"source", "result"}),
+			dropped: prometheus.NewCounter(prometheus.CounterOpts{
+				Name: "fawkes_dora_quarantine_dropped_total", Help: "Quarantined deliveries that were dropped because the quarantine was full."}),
 		},
 	}
 	s.reader = newReader(store, s.projector, c)
@@ -94,7 +97,7 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 	}
 	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fawkes_dora_projection_position", Help: "Number of the last event that the projection holds."},
 		func() float64 { return float64(s.projector.position().seq) })
-	for _, m := range []prometheus.Collector{s.count.events, s.count.deliveries, held} {
+	for _, m := range []prometheus.Collector{s.count.events, s.count.deliveries, s.count.dropped, held} {
 		if err := reg.Register(m); err != nil {
 			return nil, fmt.Errorf("register a metric: %w", err)
 		}
@@ -103,7 +106,16 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 }
 
 // Run keeps the projection up to date until ctx ends.
-func (s *Service) Run(ctx context.Context) error { return s.projector.run(ctx) }
+func (s *Service) Run(ctx context.Context) error {
+	purged := make(chan struct{})
+	go func() {
+		defer close(purged)
+		s.purge(ctx)
+	}()
+	err := s.projector.run(ctx)
+	<-purged
+	return err
+}
 
 // Stop stores what callers still wait for.
 func (s *Service) Stop(context.Context) error {
@@ -224,27 +236,4 @@ func entityOf(b event.Body) int64 {
 func entityNamed(id string) int64 {
 	sum := sha256.Sum256([]byte(id))
 	return int64(binary.LittleEndian.Uint64(sum[:8])>>1) | 1 // never 0
-}
-
-// keptBody is how much of a delivery that could not be read is kept.
-const keptBody = 64 << 10
-
-// quarantine keeps a delivery that could not be read. That it could not be kept
-// is logged: the sender hears of its fault all the same.
-func (s *Service) quarantine(ctx context.Context, q Quarantined, err error, body []byte) {
-	var fault *event.FieldError
-	if errors.As(err, &fault) {
-		q.Field, q.Detail = fault.Field, fault.Detail
-	} else {
-		q.Detail = err.Error()
-	}
-	q.ReceivedAt, q.Size = event.Micros(s.clock.Now()), int64(len(body))
-	q.Body = append([]byte{}, body[:min(len(body), keptBody)]...)
-	for _, t := range []*string{&q.Source, &q.Project, &q.Kind, &q.Delivery, &q.Field, &q.Detail} {
-		*t = strings.ToValidUTF8(strings.ReplaceAll(*t, "\x00", "�"), "�")
-		*t = (*t)[:min(len(*t), 500)]
-	}
-	if _, kerr := s.store.Quarantine(ctx, q); kerr != nil {
-		s.log.ErrorContext(ctx, "a malformed delivery was not kept", "source", q.Source, "error", kerr)
-	}
 }

@@ -200,7 +200,7 @@ func (s *server) kept() (events, quarantined int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	rows, err := s.store.Quarantined(context.Background(), "", 0, 10_000)
+	rows, err := s.store.Quarantined(context.Background(), QuarantineFilter{}, 0, 10_000)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -89,12 +89,21 @@ type Store interface {
 	// Salt is this installation's secret for author references.
 	Salt(ctx context.Context) ([]byte, error)
 
-	// Quarantine keeps a delivery that could not be read.
-	Quarantine(ctx context.Context, q Quarantined) (int64, error)
+	// Quarantine keeps a delivery that could not be read, within the bounds of
+	// space, for which it drops the oldest of whoever takes the most; it says how
+	// many those were.
+	Quarantine(ctx context.Context, q Quarantined, room Space) (id int64, dropped int, err error)
 	// Quarantined lists such deliveries, newest first, before an id (0 for all).
-	Quarantined(ctx context.Context, project string, before int64, limit int) ([]Quarantined, error)
-	// QuarantinedOne is one of them with its body.
+	Quarantined(ctx context.Context, f QuarantineFilter, before int64, limit int) ([]Quarantined, error)
+	// CountQuarantined counts them by status, whatever status the filter names.
+	CountQuarantined(ctx context.Context, f QuarantineFilter) (map[string]int, error)
+	// QuarantinedOne is one of them with its body; ErrNotFound when it is not there.
 	QuarantinedOne(ctx context.Context, id int64) (Quarantined, error)
+	// SettleQuarantined notes what became of one: Status, Field, Detail, LastError,
+	// TriedAt, SettledAt, SettledBy and by how much Attempts grew.
+	SettleQuarantined(ctx context.Context, q Quarantined, attempts int) error
+	// PurgeQuarantine removes what was replayed or discarded before a time.
+	PurgeQuarantine(ctx context.Context, before event.Time) (int64, error)
 
 	// AddSource stores a webhook source; ErrExists when kind and name are taken.
 	AddSource(ctx context.Context, s Source) (Source, error)
@@ -162,20 +171,6 @@ type Head struct {
 	Origins     int64 // fingerprint of the origins that it was derived from
 	Format      int64 // of the blocks; another one means that they are derived anew
 	SettledAt   event.Time
-}
-
-// Quarantined is a delivery that could not be read.
-type Quarantined struct {
-	ID         int64
-	ReceivedAt event.Time
-	Source     string
-	Project    string
-	Kind       string // what the source called it
-	Delivery   string // the source's id of it
-	Field      string
-	Detail     string
-	Size       int64
-	Body       []byte // at most the first 64 KiB
 }
 
 // Source is a webhook source. Secret signs its deliveries.

@@ -109,43 +109,6 @@ func (s *sqlStore) deleteOne(ctx context.Context, what, query string, arg any) e
 	return nil
 }
 
-// insertID runs an INSERT … RETURNING id.
-func (s *sqlStore) insertID(ctx context.Context, query string, args ...any) (id int64, err error) {
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error { return tx.QueryRowContext(ctx, query, args...).Scan(&id) })
-	return id, err
-}
-
-func (s *sqlStore) Quarantine(ctx context.Context, q Quarantined) (int64, error) {
-	id, err := s.insertID(ctx, `INSERT INTO quarantine (received_at, source, project, kind, delivery, field, detail, size, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`,
-		int64(q.ReceivedAt), q.Source, q.Project, q.Kind, q.Delivery, q.Field, q.Detail, q.Size, q.Body)
-	if err != nil {
-		return 0, fmt.Errorf("quarantine a delivery: %w", err)
-	}
-	return id, nil
-}
-
-func (s *sqlStore) Quarantined(ctx context.Context, project string, before int64, limit int) ([]Quarantined, error) {
-	if before == 0 {
-		before = 1<<63 - 1
-	}
-	rows, err := s.db.Read.QueryContext(ctx, `SELECT id, received_at, source, project, kind, delivery, field, detail, size FROM quarantine
-		WHERE id < $1 AND ($2 = '' OR project = $2) ORDER BY id DESC LIMIT $3`, before, project, limit)
-	return collect(rows, err, "list the quarantine", func(q *Quarantined) []any {
-		return []any{&q.ID, (*int64)(&q.ReceivedAt), &q.Source, &q.Project, &q.Kind, &q.Delivery, &q.Field, &q.Detail, &q.Size}
-	})
-}
-
-func (s *sqlStore) QuarantinedOne(ctx context.Context, id int64) (Quarantined, error) {
-	q := Quarantined{ID: id}
-	err := s.db.Read.QueryRowContext(ctx, `SELECT received_at, source, project, kind, delivery, field, detail, size, body FROM quarantine WHERE id = $1`, id).
-		Scan((*int64)(&q.ReceivedAt), &q.Source, &q.Project, &q.Kind, &q.Delivery, &q.Field, &q.Detail, &q.Size, &q.Body)
-	if err != nil {
-		return Quarantined{}, fmt.Errorf("read quarantined delivery %d: %w", id, notFound(err))
-	}
-	return q, nil
-}
-
 func (s *sqlStore) AddSource(ctx context.Context, v Source) (Source, error) {
 	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, `INSERT INTO webhook_source (kind, name, project, secret, created_at, created_by)

@@ -312,15 +312,15 @@ func TestSourcesQuarantineAndImportsAreKept(t *testing.T) {
 			t.Errorf("removed twice: %v", err)
 		}
 		for n := range 3 {
-			if _, err := s.Quarantine(ctx, Quarantined{Source: "github", Project: "p", Field: fmt.Sprint(n), Body: []byte{0xff, 0}, Size: 2}); err != nil {
+			if _, _, err := s.Quarantine(ctx, Quarantined{Source: "github", Project: "p", Field: fmt.Sprint(n), Body: []byte{0xff, 0}, Size: 2}, Space{1 << 30, 1 << 30}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		rows, err := s.Quarantined(ctx, "p", 0, 2)
+		rows, err := s.Quarantined(ctx, QuarantineFilter{Project: "p"}, 0, 2)
 		if err != nil || len(rows) != 2 || rows[0].Field != "2" {
 			t.Fatalf("newest two: %+v %v", rows, err)
 		}
-		rows, err = s.Quarantined(ctx, "p", rows[1].ID, 2)
+		rows, err = s.Quarantined(ctx, QuarantineFilter{Project: "p"}, rows[1].ID, 2)
 		if err != nil || len(rows) != 1 || rows[0].Field != "0" {
 			t.Errorf("the rest: %+v %v", rows, err)
 		}

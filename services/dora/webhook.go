@@ -1,6 +1,7 @@
 package dora
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -73,12 +74,11 @@ func (s *Service) takeDelivery(r *http.Request, k intake.Kind) (webhookAnswer, e
 	res, err := k.Read(req)
 	if err != nil {
 		s.count.deliveries.WithLabelValues(k.Name, "quarantined").Inc()
-		s.quarantine(r.Context(), Quarantined{Source: k.Name, Project: src.Project, Kind: res.Kind, Delivery: res.Delivery}, err, body)
+		s.quarantine(r.Context(), ofDelivery(k, src, req, res), err, body)
 		return webhookAnswer{}, fieldProblem(err)
 	}
-	ownProject(res.Events, src.Project)
-	fresh, err := s.Take(r.Context(), res.Events)
-	if err != nil {
+	answer := webhookAnswer{Kind: res.Kind, Ignored: res.Ignored}
+	if answer.Stored, answer.Duplicates, err = s.takeOf(r.Context(), res.Events, src.Project); err != nil {
 		return webhookAnswer{}, err
 	}
 	result := "accepted"
@@ -86,15 +86,21 @@ func (s *Service) takeDelivery(r *http.Request, k intake.Kind) (webhookAnswer, e
 		result = "ignored"
 	}
 	s.count.deliveries.WithLabelValues(k.Name, result).Inc()
-	answer := webhookAnswer{Kind: res.Kind, Ignored: res.Ignored}
+	return answer, nil
+}
+
+// takeOf makes the events of a delivery durable under the project of its source.
+func (s *Service) takeOf(ctx context.Context, events []event.Event, project string) (stored, duplicates int, err error) {
+	ownProject(events, project)
+	fresh, err := s.Take(ctx, events)
 	for _, f := range fresh {
 		if f {
-			answer.Stored++
+			stored++
 		} else {
-			answer.Duplicates++
+			duplicates++
 		}
 	}
-	return answer, nil
+	return stored, duplicates, err
 }
 
 // deliveryBody reads a body. What a signature covers is the body as it was

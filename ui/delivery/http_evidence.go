@@ -94,7 +94,7 @@ func (h *HTTP) IncidentEvidence(ctx context.Context, q Query, key string) (Incid
 
 // Quarantine lists the deliveries that could not be understood.
 func (h *HTTP) Quarantine(ctx context.Context, page Page) (List[Quarantined], error) {
-	l, err := ask[dora.ListBodyQuarantineBody](ctx, "the quarantine", func(ctx context.Context) (*http.Response, error) {
+	l, err := ask[dora.QuarantineList](ctx, "the quarantine", func(ctx context.Context) (*http.Response, error) {
 		return h.client.ListQuarantine(ctx, &dora.ListQuarantineParams{Limit: page.limit(), Cursor: given(page.Cursor)})
 	})
 	return List[Quarantined]{each(l.Items, quarantined), value(l.NextCursor)}, err

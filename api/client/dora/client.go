@@ -176,6 +176,27 @@ func (e MetricUnit) Valid() bool {
 	}
 }
 
+// Defines values for QuarantineBodyStatus.
+const (
+	QuarantineBodyStatusDiscarded QuarantineBodyStatus = "discarded"
+	QuarantineBodyStatusOpen      QuarantineBodyStatus = "open"
+	QuarantineBodyStatusReplayed  QuarantineBodyStatus = "replayed"
+)
+
+// Valid indicates whether the value is a known member of the QuarantineBodyStatus enum.
+func (e QuarantineBodyStatus) Valid() bool {
+	switch e {
+	case QuarantineBodyStatusDiscarded:
+		return true
+	case QuarantineBodyStatusOpen:
+		return true
+	case QuarantineBodyStatusReplayed:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReportBodyInterval.
 const (
 	ReportBodyIntervalAll   ReportBodyInterval = "all"
@@ -269,6 +290,27 @@ func (e GetMetricsParamsInterval) Valid() bool {
 	case GetMetricsParamsIntervalMonth:
 		return true
 	case GetMetricsParamsIntervalWeek:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListQuarantineParamsStatus.
+const (
+	ListQuarantineParamsStatusDiscarded ListQuarantineParamsStatus = "discarded"
+	ListQuarantineParamsStatusOpen      ListQuarantineParamsStatus = "open"
+	ListQuarantineParamsStatusReplayed  ListQuarantineParamsStatus = "replayed"
+)
+
+// Valid indicates whether the value is a known member of the ListQuarantineParamsStatus enum.
+func (e ListQuarantineParamsStatus) Valid() bool {
+	switch e {
+	case ListQuarantineParamsStatusDiscarded:
+		return true
+	case ListQuarantineParamsStatusOpen:
+		return true
+	case ListQuarantineParamsStatusReplayed:
 		return true
 	default:
 		return false
@@ -976,15 +1018,6 @@ type ListBodyProjectBody struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// ListBodyQuarantineBody defines model for ListBodyQuarantineBody.
-type ListBodyQuarantineBody struct {
-	// Items The rows of this page
-	Items *[]QuarantineBody `json:"items"`
-
-	// NextCursor Where the next page begins; null on the last
-	NextCursor *string `json:"next_cursor"`
-}
-
 // ListBodySourceBody defines model for ListBodySourceBody.
 type ListBodySourceBody struct {
 	// Items The rows of this page
@@ -1297,8 +1330,17 @@ type PutImportRequest struct {
 
 // QuarantineBody defines model for QuarantineBody.
 type QuarantineBody struct {
-	// Body The first 64 KiB of the body; only of a single one
+	// AgeSeconds How long ago that was
+	AgeSeconds int64 `json:"age_seconds"`
+
+	// Attempts Replays that were tried
+	Attempts int64 `json:"attempts"`
+
+	// Body The body, at most 1 MiB of it; only of a single one
 	Body *string `json:"body,omitempty"`
+
+	// BodyBase64 The same where it is not UTF-8
+	BodyBase64 *string `json:"body_base64,omitempty"`
 
 	// Delivery The source's id of it
 	Delivery string `json:"delivery"`
@@ -1309,23 +1351,116 @@ type QuarantineBody struct {
 	// Field The field at fault
 	Field string `json:"field"`
 
+	// Headers The headers that reading needs; only of a single one
+	Headers *map[string]*[]string `json:"headers,omitempty"`
+
 	// ID Number of the delivery
 	ID string `json:"id"`
 
 	// Kind What the source called it
 	Kind string `json:"kind"`
 
+	// LastError Why the last failed, when not for the field
+	LastError string `json:"last_error"`
+
+	// Path What followed the path of its kind; only of a single one
+	Path *string `json:"path,omitempty"`
+
 	// Project The project that its source belongs to
 	Project string `json:"project"`
+
+	// Query Its query, without secrets; only of a single one
+	Query *string `json:"query,omitempty"`
 
 	// ReceivedAt When it came
 	ReceivedAt *time.Time `json:"received_at"`
 
+	// SettledAt When it was replayed or discarded
+	SettledAt *time.Time `json:"settled_at"`
+
+	// SettledBy Who did
+	SettledBy string `json:"settled_by"`
+
 	// Size Bytes of the body
 	Size int64 `json:"size"`
 
-	// Source Who sent it
+	// Source Who reads it: a kind of source, devlake:NAME, or events for the bulk format
 	Source string `json:"source"`
+
+	// SourceName Name of the webhook source that it came by; empty for none
+	SourceName string `json:"source_name"`
+
+	// Status What became of it
+	Status QuarantineBodyStatus `json:"status"`
+
+	// TriedAt When the last was
+	TriedAt *time.Time `json:"tried_at"`
+
+	// Truncated Whether only its first MiB was kept; then a replay needs a body
+	Truncated bool `json:"truncated"`
+}
+
+// QuarantineBodyStatus What became of it
+type QuarantineBodyStatus string
+
+// QuarantineList defines model for QuarantineList.
+type QuarantineList struct {
+	// Counts The same by status, whichever status is asked for: open, replayed, discarded
+	Counts map[string]int64 `json:"counts"`
+
+	// Items The rows of this page
+	Items *[]QuarantineBody `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last
+	NextCursor *string `json:"next_cursor"`
+
+	// Total All that the filters name, on this page or not
+	Total int64 `json:"total"`
+}
+
+// ReplayQuarantineRequest defines model for Replay-quarantineRequest.
+type ReplayQuarantineRequest struct {
+	// Body A corrected body; without one, the body as it came
+	Body *string `json:"body,omitempty"`
+}
+
+// ReplayFault defines model for ReplayFault.
+type ReplayFault struct {
+	// Code Stable name of the kind of fault
+	Code string `json:"code"`
+
+	// Detail What is wrong with it
+	Detail string `json:"detail"`
+
+	// Field The field at fault
+	Field string `json:"field"`
+
+	// ID Number of the delivery
+	ID string `json:"id"`
+}
+
+// Replayed defines model for Replayed.
+type Replayed struct {
+	// Attempts Replays that were tried, with this one
+	Attempts int64 `json:"attempts"`
+
+	// Duplicates Events that were in the log already
+	Duplicates int64 `json:"duplicates"`
+
+	// ID Number of the delivery
+	ID string `json:"id"`
+
+	// Ignored Why there are no events although nothing is wrong
+	Ignored *string `json:"ignored,omitempty"`
+
+	// Kind What the source called it
+	Kind string `json:"kind"`
+
+	// Status replayed
+	Status string `json:"status"`
+
+	// Stored Events that were new
+	Stored int64 `json:"stored"`
 }
 
 // ReportBody defines model for ReportBody.
@@ -1421,6 +1556,30 @@ type ServiceBody struct {
 
 	// Team Team that owns it, as declared
 	Team string `json:"team"`
+}
+
+// SettledMany defines model for SettledMany.
+type SettledMany struct {
+	// Discarded Deliveries that were put aside
+	Discarded int64 `json:"discarded"`
+
+	// Duplicates Events that were in the log already
+	Duplicates int64 `json:"duplicates"`
+
+	// Errors What is wrong with those that failed
+	Errors *[]ReplayFault `json:"errors"`
+
+	// Failed Deliveries that still cannot be read
+	Failed int64 `json:"failed"`
+
+	// NextCursor Where to go on; null when all were tried
+	NextCursor *string `json:"next_cursor"`
+
+	// Replayed Deliveries that could be read now
+	Replayed int64 `json:"replayed"`
+
+	// Stored Events that were new
+	Stored int64 `json:"stored"`
 }
 
 // SourceBody defines model for SourceBody.
@@ -1798,6 +1957,39 @@ type ListQuarantineParams struct {
 
 	// Project Only those of this project
 	Project *string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Source Only those of this source: github, devlake:shop, devlake for all of its connections, events for the bulk format
+	Source *string `form:"source,omitempty" json:"source,omitempty"`
+
+	// Status Only those with this status
+	Status *ListQuarantineParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// ListQuarantineParamsStatus defines parameters for ListQuarantine.
+type ListQuarantineParamsStatus string
+
+// DiscardAllQuarantineParams defines parameters for DiscardAllQuarantine.
+type DiscardAllQuarantineParams struct {
+	// Project Only those of this project
+	Project *string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Source Only those of this source: github, devlake:shop, devlake for all of its connections, events for the bulk format
+	Source *string `form:"source,omitempty" json:"source,omitempty"`
+
+	// Cursor next_cursor of the call before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ReplayAllQuarantineParams defines parameters for ReplayAllQuarantine.
+type ReplayAllQuarantineParams struct {
+	// Project Only those of this project
+	Project *string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Source Only those of this source: github, devlake:shop, devlake for all of its connections, events for the bulk format
+	Source *string `form:"source,omitempty" json:"source,omitempty"`
+
+	// Cursor next_cursor of the call before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // DevlakeConnectJSONBody defines parameters for DevlakeConnect.
@@ -1928,6 +2120,9 @@ type PutImportJSONRequestBody = PutImportRequest
 
 // PutProjectJSONRequestBody defines body for PutProject for application/json ContentType.
 type PutProjectJSONRequestBody = Spec
+
+// ReplayQuarantineJSONRequestBody defines body for ReplayQuarantine for application/json ContentType.
+type ReplayQuarantineJSONRequestBody = ReplayQuarantineRequest
 
 // AddSourceJSONRequestBody defines body for AddSource for application/json ContentType.
 type AddSourceJSONRequestBody = AddSourceRequest
@@ -2194,17 +2389,56 @@ type ClientInterface interface {
 
 	// ListQuarantine Deliveries that could not be read
 	//
-	// The newest first, each with the field at fault.
+	// The newest first, each with the field at fault and what became of it.
 	//
 	// Corresponds with GET /api/dora/v1/quarantine (the `ListQuarantine` operationId).
 	ListQuarantine(ctx context.Context, params *ListQuarantineParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetQuarantine One such delivery
 	//
-	// With the beginning of its body.
+	// With its body and the headers that reading needs.
 	//
 	// Corresponds with GET /api/dora/v1/quarantine/{id} (the `GetQuarantine` operationId).
 	GetQuarantine(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DiscardQuarantine Put a delivery aside
+	//
+	// It stays in the list as discarded for 30 days, and can still be replayed.
+	//
+	// Corresponds with POST /api/dora/v1/quarantine/{id}/discard (the `DiscardQuarantine` operationId).
+	DiscardQuarantine(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplayQuarantineWithBody Read a delivery again
+	//
+	// As if it came now with the time of then; with a body, that one in its place. What is stored already is not stored again. One that still cannot be read is answered with the field at fault and stays.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/dora/v1/quarantine/{id}/replay (the `ReplayQuarantine` operationId).
+	ReplayQuarantineWithBody(ctx context.Context, id int64, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplayQuarantine Read a delivery again
+	//
+	// As if it came now with the time of then; with a body, that one in its place. What is stored already is not stored again. One that still cannot be read is answered with the field at fault and stays.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/dora/v1/quarantine/{id}/replay (the `ReplayQuarantine` operationId).
+	ReplayQuarantine(ctx context.Context, id int64, body ReplayQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DiscardAllQuarantine Put many deliveries aside
+	//
+	// All that are open, the newest first, at most 500 a call.
+	//
+	// Corresponds with POST /api/dora/v1/quarantine:discard (the `DiscardAllQuarantine` operationId).
+	DiscardAllQuarantine(ctx context.Context, params *DiscardAllQuarantineParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplayAllQuarantine Read many deliveries again
+	//
+	// All that are open, the newest first, at most 500 a call: for after Fawkes or a declaration was mended.
+	//
+	// Corresponds with POST /api/dora/v1/quarantine:replay (the `ReplayAllQuarantine` operationId).
+	ReplayAllQuarantine(ctx context.Context, params *ReplayAllQuarantineParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSourceKinds Kinds of webhook source
 	//
@@ -2768,7 +3002,7 @@ func (c *Client) PutProject(ctx context.Context, project string, body PutProject
 
 // ListQuarantine Deliveries that could not be read
 //
-// The newest first, each with the field at fault.
+// The newest first, each with the field at fault and what became of it.
 //
 // Corresponds with GET /api/dora/v1/quarantine (the `ListQuarantine` operationId).
 func (c *Client) ListQuarantine(ctx context.Context, params *ListQuarantineParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2785,11 +3019,100 @@ func (c *Client) ListQuarantine(ctx context.Context, params *ListQuarantineParam
 
 // GetQuarantine One such delivery
 //
-// With the beginning of its body.
+// With its body and the headers that reading needs.
 //
 // Corresponds with GET /api/dora/v1/quarantine/{id} (the `GetQuarantine` operationId).
 func (c *Client) GetQuarantine(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetQuarantineRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DiscardQuarantine Put a delivery aside
+//
+// It stays in the list as discarded for 30 days, and can still be replayed.
+//
+// Corresponds with POST /api/dora/v1/quarantine/{id}/discard (the `DiscardQuarantine` operationId).
+func (c *Client) DiscardQuarantine(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDiscardQuarantineRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplayQuarantineWithBody Read a delivery again
+//
+// As if it came now with the time of then; with a body, that one in its place. What is stored already is not stored again. One that still cannot be read is answered with the field at fault and stays.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/dora/v1/quarantine/{id}/replay (the `ReplayQuarantine` operationId).
+func (c *Client) ReplayQuarantineWithBody(ctx context.Context, id int64, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayQuarantineRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplayQuarantine Read a delivery again
+//
+// As if it came now with the time of then; with a body, that one in its place. What is stored already is not stored again. One that still cannot be read is answered with the field at fault and stays.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/dora/v1/quarantine/{id}/replay (the `ReplayQuarantine` operationId).
+func (c *Client) ReplayQuarantine(ctx context.Context, id int64, body ReplayQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayQuarantineRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DiscardAllQuarantine Put many deliveries aside
+//
+// All that are open, the newest first, at most 500 a call.
+//
+// Corresponds with POST /api/dora/v1/quarantine:discard (the `DiscardAllQuarantine` operationId).
+func (c *Client) DiscardAllQuarantine(ctx context.Context, params *DiscardAllQuarantineParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDiscardAllQuarantineRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplayAllQuarantine Read many deliveries again
+//
+// All that are open, the newest first, at most 500 a call: for after Fawkes or a declaration was mended.
+//
+// Corresponds with POST /api/dora/v1/quarantine:replay (the `ReplayAllQuarantine` operationId).
+func (c *Client) ReplayAllQuarantine(ctx context.Context, params *ReplayAllQuarantineParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayAllQuarantineRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4941,6 +5264,30 @@ func NewListQuarantineRequest(server string, params *ListQuarantineParams) (*htt
 
 		}
 
+		if params.Source != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "source", *params.Source, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -4982,6 +5329,243 @@ func NewGetQuarantineRequest(server string, id int64) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDiscardQuarantineRequest constructs an http.Request for the DiscardQuarantine method
+func NewDiscardQuarantineRequest(server string, id int64) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/quarantine/%s/discard", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReplayQuarantineRequest calls the generic ReplayQuarantine builder with application/json body
+func NewReplayQuarantineRequest(server string, id int64, body ReplayQuarantineJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplayQuarantineRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewReplayQuarantineRequestWithBody constructs an http.Request for the ReplayQuarantine method, with any body, and a specified content type
+func NewReplayQuarantineRequestWithBody(server string, id int64, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/quarantine/%s/replay", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDiscardAllQuarantineRequest constructs an http.Request for the DiscardAllQuarantine method
+func NewDiscardAllQuarantineRequest(server string, params *DiscardAllQuarantineParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/quarantine:discard")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Project != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "project", *params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Source != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "source", *params.Source, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewReplayAllQuarantineRequest constructs an http.Request for the ReplayAllQuarantine method
+func NewReplayAllQuarantineRequest(server string, params *ReplayAllQuarantineParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/quarantine:replay")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Project != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "project", *params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Source != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "source", *params.Source, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -6094,7 +6678,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListQuarantineWithResponse Deliveries that could not be read
 	//
-	// The newest first, each with the field at fault.
+	// The newest first, each with the field at fault and what became of it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6103,12 +6687,57 @@ type ClientWithResponsesInterface interface {
 
 	// GetQuarantineWithResponse One such delivery
 	//
-	// With the beginning of its body.
+	// With its body and the headers that reading needs.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/dora/v1/quarantine/{id} (the `GetQuarantine` operationId).
 	GetQuarantineWithResponse(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*GetQuarantineResponse, error)
+
+	// DiscardQuarantineWithResponse Put a delivery aside
+	//
+	// It stays in the list as discarded for 30 days, and can still be replayed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/quarantine/{id}/discard (the `DiscardQuarantine` operationId).
+	DiscardQuarantineWithResponse(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*DiscardQuarantineResponse, error)
+
+	// ReplayQuarantineWithBodyWithResponse Read a delivery again
+	//
+	// As if it came now with the time of then; with a body, that one in its place. What is stored already is not stored again. One that still cannot be read is answered with the field at fault and stays.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/quarantine/{id}/replay (the `ReplayQuarantine` operationId).
+	ReplayQuarantineWithBodyWithResponse(ctx context.Context, id int64, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplayQuarantineResponse, error)
+
+	// ReplayQuarantineWithResponse Read a delivery again
+	//
+	// As if it came now with the time of then; with a body, that one in its place. What is stored already is not stored again. One that still cannot be read is answered with the field at fault and stays.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/quarantine/{id}/replay (the `ReplayQuarantine` operationId).
+	ReplayQuarantineWithResponse(ctx context.Context, id int64, body ReplayQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplayQuarantineResponse, error)
+
+	// DiscardAllQuarantineWithResponse Put many deliveries aside
+	//
+	// All that are open, the newest first, at most 500 a call.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/quarantine:discard (the `DiscardAllQuarantine` operationId).
+	DiscardAllQuarantineWithResponse(ctx context.Context, params *DiscardAllQuarantineParams, reqEditors ...RequestEditorFn) (*DiscardAllQuarantineResponse, error)
+
+	// ReplayAllQuarantineWithResponse Read many deliveries again
+	//
+	// All that are open, the newest first, at most 500 a call: for after Fawkes or a declaration was mended.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/quarantine:replay (the `ReplayAllQuarantine` operationId).
+	ReplayAllQuarantineWithResponse(ctx context.Context, params *ReplayAllQuarantineParams, reqEditors ...RequestEditorFn) (*ReplayAllQuarantineResponse, error)
 
 	// ListSourceKindsWithResponse Kinds of webhook source
 	//
@@ -7177,13 +7806,13 @@ type ListQuarantineResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *ListBodyQuarantineBody
+	JSON200 *QuarantineList
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ListQuarantineResponse) GetJSON200() *ListBodyQuarantineBody {
+func (r ListQuarantineResponse) GetJSON200() *QuarantineList {
 	return r.JSON200
 }
 
@@ -7263,6 +7892,198 @@ func (r GetQuarantineResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetQuarantineResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DiscardQuarantineResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *QuarantineBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DiscardQuarantineResponse) GetJSON200() *QuarantineBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DiscardQuarantineResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DiscardQuarantineResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DiscardQuarantineResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DiscardQuarantineResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DiscardQuarantineResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReplayQuarantineResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Replayed
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplayQuarantineResponse) GetJSON200() *Replayed {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplayQuarantineResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplayQuarantineResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplayQuarantineResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplayQuarantineResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplayQuarantineResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DiscardAllQuarantineResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SettledMany
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DiscardAllQuarantineResponse) GetJSON200() *SettledMany {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DiscardAllQuarantineResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DiscardAllQuarantineResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DiscardAllQuarantineResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DiscardAllQuarantineResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DiscardAllQuarantineResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReplayAllQuarantineResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SettledMany
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplayAllQuarantineResponse) GetJSON200() *SettledMany {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplayAllQuarantineResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplayAllQuarantineResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplayAllQuarantineResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplayAllQuarantineResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplayAllQuarantineResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8154,7 +8975,7 @@ func (c *ClientWithResponses) PutProjectWithResponse(ctx context.Context, projec
 
 // ListQuarantineWithResponse Deliveries that could not be read
 //
-// The newest first, each with the field at fault.
+// The newest first, each with the field at fault and what became of it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8169,7 +8990,7 @@ func (c *ClientWithResponses) ListQuarantineWithResponse(ctx context.Context, pa
 
 // GetQuarantineWithResponse One such delivery
 //
-// With the beginning of its body.
+// With its body and the headers that reading needs.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -8180,6 +9001,81 @@ func (c *ClientWithResponses) GetQuarantineWithResponse(ctx context.Context, id 
 		return nil, err
 	}
 	return ParseGetQuarantineResponse(rsp)
+}
+
+// DiscardQuarantineWithResponse Put a delivery aside
+//
+// It stays in the list as discarded for 30 days, and can still be replayed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/quarantine/{id}/discard (the `DiscardQuarantine` operationId).
+func (c *ClientWithResponses) DiscardQuarantineWithResponse(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*DiscardQuarantineResponse, error) {
+	rsp, err := c.DiscardQuarantine(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDiscardQuarantineResponse(rsp)
+}
+
+// ReplayQuarantineWithBodyWithResponse Read a delivery again
+//
+// As if it came now with the time of then; with a body, that one in its place. What is stored already is not stored again. One that still cannot be read is answered with the field at fault and stays.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/quarantine/{id}/replay (the `ReplayQuarantine` operationId).
+func (c *ClientWithResponses) ReplayQuarantineWithBodyWithResponse(ctx context.Context, id int64, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplayQuarantineResponse, error) {
+	rsp, err := c.ReplayQuarantineWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplayQuarantineResponse(rsp)
+}
+
+// ReplayQuarantineWithResponse Read a delivery again
+//
+// As if it came now with the time of then; with a body, that one in its place. What is stored already is not stored again. One that still cannot be read is answered with the field at fault and stays.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/quarantine/{id}/replay (the `ReplayQuarantine` operationId).
+func (c *ClientWithResponses) ReplayQuarantineWithResponse(ctx context.Context, id int64, body ReplayQuarantineJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplayQuarantineResponse, error) {
+	rsp, err := c.ReplayQuarantine(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplayQuarantineResponse(rsp)
+}
+
+// DiscardAllQuarantineWithResponse Put many deliveries aside
+//
+// All that are open, the newest first, at most 500 a call.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/quarantine:discard (the `DiscardAllQuarantine` operationId).
+func (c *ClientWithResponses) DiscardAllQuarantineWithResponse(ctx context.Context, params *DiscardAllQuarantineParams, reqEditors ...RequestEditorFn) (*DiscardAllQuarantineResponse, error) {
+	rsp, err := c.DiscardAllQuarantine(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDiscardAllQuarantineResponse(rsp)
+}
+
+// ReplayAllQuarantineWithResponse Read many deliveries again
+//
+// All that are open, the newest first, at most 500 a call: for after Fawkes or a declaration was mended.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/quarantine:replay (the `ReplayAllQuarantine` operationId).
+func (c *ClientWithResponses) ReplayAllQuarantineWithResponse(ctx context.Context, params *ReplayAllQuarantineParams, reqEditors ...RequestEditorFn) (*ReplayAllQuarantineResponse, error) {
+	rsp, err := c.ReplayAllQuarantine(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplayAllQuarantineResponse(rsp)
 }
 
 // ListSourceKindsWithResponse Kinds of webhook source
@@ -9097,7 +9993,7 @@ func ParseListQuarantineResponse(rsp *http.Response) (*ListQuarantineResponse, e
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest ListBodyQuarantineBody
+		var dest QuarantineList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -9131,6 +10027,138 @@ func ParseGetQuarantineResponse(rsp *http.Response) (*GetQuarantineResponse, err
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest QuarantineBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDiscardQuarantineResponse parses an HTTP response from a DiscardQuarantineWithResponse call
+func ParseDiscardQuarantineResponse(rsp *http.Response) (*DiscardQuarantineResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DiscardQuarantineResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest QuarantineBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReplayQuarantineResponse parses an HTTP response from a ReplayQuarantineWithResponse call
+func ParseReplayQuarantineResponse(rsp *http.Response) (*ReplayQuarantineResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplayQuarantineResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Replayed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDiscardAllQuarantineResponse parses an HTTP response from a DiscardAllQuarantineWithResponse call
+func ParseDiscardAllQuarantineResponse(rsp *http.Response) (*DiscardAllQuarantineResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DiscardAllQuarantineResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SettledMany
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseReplayAllQuarantineResponse parses an HTTP response from a ReplayAllQuarantineWithResponse call
+func ParseReplayAllQuarantineResponse(rsp *http.Response) (*ReplayAllQuarantineResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplayAllQuarantineResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SettledMany
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
