@@ -11,7 +11,7 @@ func newDeploymentsCommand(g *globals) *cobra.Command {
 	var s scope
 	var limit int
 	var newest order
-	var failed bool
+	var failed, uncounted bool
 	var kind string
 	cmd := &cobra.Command{
 		Use:     "deployments --project P",
@@ -26,13 +26,16 @@ func newDeploymentsCommand(g *globals) *cobra.Command {
 			if failed {
 				q.Set("failed", "true")
 			}
+			if uncounted {
+				q.Set("uncounted", "true")
+			}
 			if kind != "" {
 				q.Set("kind", kind)
 			}
 			newest.ask(cmd, g, q)
 			return g.printList(cmd, doraBase+"/deployments", q, limit,
 				[]string{"id", "service", "environment", "repo", "sha", "digest", "kind", "outcome", "started_at", "finished_at",
-					"previous_id", "changes", "failed", "failure_reasons", "restored_at"},
+					"previous_id", "changes", "failed", "failure_reasons", "restored_at", "reports"},
 				[]column{timeField("FINISHED", "finished_at"), field("ID", "id"), field("SERVICE", "service"), field("ENVIRONMENT", "environment"),
 					shaField("SHA", "sha"), field("KIND", "kind"), field("OUTCOME", "outcome"), field("CHANGES", "changes"),
 					{"FAILED", failureText}, timeField("RESTORED", "restored_at")})
@@ -42,6 +45,7 @@ func newDeploymentsCommand(g *globals) *cobra.Command {
 	addLimit(cmd, &limit)
 	newest.add(cmd)
 	cmd.Flags().BoolVar(&failed, "failed", false, "only deployments that failed")
+	cmd.Flags().BoolVar(&uncounted, "uncounted", false, "only reports that do not count, because another source is believed there")
 	cmd.Flags().StringVar(&kind, "kind", "", "only this kind: first, forward, redeploy, rollback")
 	addOutput(cmd, g, "table", "json", "csv")
 	return cmd

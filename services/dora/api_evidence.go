@@ -152,6 +152,7 @@ func (s *Service) deploymentEvidence(ctx context.Context, a answer, p metrics.Pr
 	if d.RestoredBy != nil && *d.RestoredBy != history.RestoredIncident {
 		b.RestoredBy = find(a, p, d.RestoredRef)
 	}
+	key = d.Key // the one asked for may be that of a report of it
 	all := metrics.Query{Environment: d.Environment}
 	changes, err := metrics.Changes(a.View, all, p, metrics.List{Deployment: key})
 	if err != nil {
@@ -171,6 +172,16 @@ func (s *Service) deploymentEvidence(ctx context.Context, a answer, p metrics.Pr
 		b.Incidents = append(b.Incidents, i)
 	}
 	b.Events, err = s.eventsAbout(ctx, project, event.TypeDeployment, d.Source, d.ID)
+	for _, key := range d.Reports {
+		if err != nil {
+			break
+		}
+		source, id := history.SplitKey(key)
+		var more []eventBody
+		more, err = s.eventsAbout(ctx, project, event.TypeDeployment, source, id)
+		b.Events = append(b.Events, more...)
+	}
+	slices.SortFunc(b.Events, func(a, b eventBody) int { return cmp.Compare(a.Seq, b.Seq) })
 	return b, err
 }
 

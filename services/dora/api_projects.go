@@ -33,6 +33,7 @@ type projectBody struct {
 	IncidentWindow   string                      `json:"incident_window" doc:"How long after a deployment an incident that names no cause is linked to it"`
 	FirstDeployment  string                      `json:"first_deployment" doc:"baseline or attribute"`
 	MergeCommits     string                      `json:"merge_commits" doc:"count or skip"`
+	Authority        []project.Authority         `json:"authority" doc:"Which source is believed about deployments, where that is declared; elsewhere GitOps before CI before the git host"`
 	Entities         map[event.Type]int          `json:"entities" doc:"Distinct commits, pull requests, deployments … that were reported"`
 	FirstEventAt     *time.Time                  `json:"first_event_at" doc:"Time of the earliest report, by its source's clock"`
 	LastEventAt      *time.Time                  `json:"last_event_at" doc:"Time of the latest report"`
@@ -195,7 +196,7 @@ func bare(d Declared) projectBody {
 		TimeZone: spec.Location().String(), Calendar: spec.Calendar, Teams: spec.Teams,
 		IncidentWindow: spec.Window().String(), FirstDeployment: cmp.Or(spec.FirstDeployment, project.FirstBaseline),
 		MergeCommits: cmp.Or(spec.MergeCommits, project.MergeCount), Spec: spec,
-		Services: []serviceBody{}, Repositories: []history.RepositorySummary{}, Environments: []project.Environment{}, Entities: map[event.Type]int{},
+		Authority: append([]project.Authority{}, spec.Authority...), Services: []serviceBody{}, Repositories: []history.RepositorySummary{}, Environments: []project.Environment{}, Entities: map[event.Type]int{},
 	}
 	if b.Teams == nil {
 		b.Teams = []project.Team{}

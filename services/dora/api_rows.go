@@ -79,15 +79,19 @@ func (s *Service) registerRows(api huma.API) {
 		func(ctx context.Context, in *struct {
 			ScopeInput
 			PageInput
-			Failed bool   `query:"failed" doc:"Only those that failed"`
-			Kind   string `query:"kind" enum:"first,forward,redeploy,rollback" doc:"Only those of this kind"`
-			Newest bool   `query:"newest" doc:"The latest first"`
+			Failed    bool   `query:"failed" doc:"Only those that failed"`
+			Kind      string `query:"kind" enum:"first,forward,redeploy,rollback" doc:"Only those of this kind"`
+			Newest    bool   `query:"newest" doc:"The latest first"`
+			Uncounted bool   `query:"uncounted" doc:"Only the reports that do not count, because the source to believe there has not reported the deployment"`
 		}) (*listOutput[metrics.Deployment], error) {
 			a, q, p, err := s.ask(ctx, in.ScopeInput, "")
 			if err != nil {
 				return nil, err
 			}
 			return page(in.PageInput, metrics.List{Failed: in.Failed, Kind: in.Kind, Newest: in.Newest}, func(l metrics.List) (metrics.Rows[metrics.Deployment], error) {
+				if in.Uncounted {
+					return metrics.Uncounted(a.View, q, p, l)
+				}
 				return metrics.Deployments(a.View, q, p, l)
 			})
 		})

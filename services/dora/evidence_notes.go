@@ -3,6 +3,7 @@ package dora
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/history"
@@ -37,10 +38,17 @@ func deploymentNotes(a answer, d metrics.Deployment) []noteBody {
 			note("source_commit", "The commit is the one that the image %s was made from.", *d.Digest)
 		case "sha":
 			note("source_commit", "The commit is the one that the source of the report named.")
+		case "report":
+			note("source_commit", "Its own source named no commit; the commit is the one that another source's report of it names.")
 		}
+	}
+	if len(d.Reports) > 0 {
+		note("reports", "%s is believed about it; what else is known comes from %s.", d.Source, strings.Join(d.Reports, ", "))
 	}
 	if d.Reason != nil {
 		switch *d.Reason {
+		case history.ReasonNotAuthoritative:
+			note("authority", "It does not count: %s is not the source that is believed about deployments of %s to %s, and that one has not reported it.", d.Source, d.Service, d.Environment)
 		case history.ReasonBaseline:
 			note("first_deployment", "As the first deployment it marks the beginning: its %d commits have no lead time. The project's setting first_deployment: attribute would give them one.", d.Changes)
 		case history.ReasonSHAUnknown:
@@ -106,10 +114,11 @@ func incidentNote(a answer, i metrics.Incident) noteBody {
 			reason = *i.Reason
 		}
 		n.Detail = map[string]string{
-			history.ReasonNotSeen:       "The deployment or version that it names has not been reported; nothing else is blamed in its place.",
-			history.ReasonOutsideWindow: fmt.Sprintf("The service's last deployment lies more than %s before it.", a.View.Spec().Window()),
-			history.ReasonNoService:     "It names no service, and the project has more than one.",
-			history.ReasonNoDeployment:  "The service had no successful deployment before it.",
+			history.ReasonNotSeen:          "The deployment or version that it names has not been reported; nothing else is blamed in its place.",
+			history.ReasonNotAuthoritative: "The deployment that it names does not count: another source is believed about deployments there.",
+			history.ReasonOutsideWindow:    fmt.Sprintf("The service's last deployment lies more than %s before it.", a.View.Spec().Window()),
+			history.ReasonNoService:        "It names no service, and the project has more than one.",
+			history.ReasonNoDeployment:     "The service had no successful deployment before it.",
 		}[reason]
 		n.Detail = cmp.Or(n.Detail, reason)
 	}

@@ -46,6 +46,8 @@ func reasonText(code string) string {
 		return "The commit itself has not been reported."
 	case "commits_not_reported":
 		return "The deployed commit has not been reported. Import the repository's history."
+	case "not_authoritative":
+		return "Another source is believed about deployments there, and it has not reported this one."
 	case "no_commits_reported":
 		return "The pull request's commits have not been reported."
 	case "no_deployment":

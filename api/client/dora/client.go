@@ -520,6 +520,18 @@ type AuditBody struct {
 	Via string `json:"via"`
 }
 
+// Authority defines model for Authority.
+type Authority struct {
+	// Environment The environment; empty for any
+	Environment *string `json:"environment,omitempty"`
+
+	// Service The service; empty for any
+	Service *string `json:"service,omitempty"`
+
+	// Source The source, as its reports name it: argocd, jenkins, github … ; devlake is any of DevLake's connections
+	Source string `json:"source"`
+}
+
 // Bound defines model for Bound.
 type Bound struct {
 	// Level The level
@@ -694,13 +706,16 @@ type Deployment struct {
 	// Production The environment is of kind production
 	Production bool `json:"production"`
 
-	// Reason Why its changes are not known
+	// Reason Why its changes are not known; not_authoritative when it does not count
 	Reason *string `json:"reason"`
 
 	// Repo Repository of the source commit
 	Repo *string `json:"repo"`
 
-	// ResolvedBy How the source commit is known: sha or digest
+	// Reports Keys of other sources' reports of the same deployment, which were merged into it
+	Reports *[]string `json:"reports"`
+
+	// ResolvedBy How the source commit is known: sha, digest, or report (another source's)
 	ResolvedBy *string `json:"resolved_by"`
 
 	// RestoredAt When service was restored after it failed
@@ -1252,6 +1267,9 @@ type ProfilesOutputBody struct {
 
 // ProjectBody defines model for ProjectBody.
 type ProjectBody struct {
+	// Authority Which source is believed about deployments, where that is declared; elsewhere GitOps before CI before the git host
+	Authority *[]Authority `json:"authority"`
+
 	// Calendar Working days and holidays
 	Calendar Calendar `json:"calendar"`
 
@@ -1632,6 +1650,7 @@ type SourceKindBody struct {
 
 // Spec defines model for Spec.
 type Spec struct {
+	Authority       *[]Authority   `json:"authority,omitempty"`
 	Calendar        *Calendar      `json:"calendar,omitempty"`
 	Description     *string        `json:"description,omitempty"`
 	Environments    *[]Environment `json:"environments,omitempty"`
@@ -1765,6 +1784,9 @@ type ListDeploymentsParams struct {
 
 	// Newest The latest first
 	Newest *bool `form:"newest,omitempty" json:"newest,omitempty"`
+
+	// Uncounted Only the reports that do not count, because the source to believe there has not reported the deployment
+	Uncounted *bool `form:"uncounted,omitempty" json:"uncounted,omitempty"`
 }
 
 // ListDeploymentsParamsKind defines parameters for ListDeployments.
@@ -4016,6 +4038,18 @@ func NewListDeploymentsRequest(server string, params *ListDeploymentsParams) (*h
 		if params.Newest != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "newest", *params.Newest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Uncounted != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "uncounted", *params.Uncounted, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

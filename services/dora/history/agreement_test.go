@@ -27,10 +27,13 @@ func ledgerLines(p *history.Projection) lines {
 	for _, ln := range p.Lanes {
 		for n, d := range ln.Deployments {
 			key := "deployment " + d.Key()
-			out[key] = fmt.Sprintf("%s/%s %d repo=%s sha=%s by=%s kind=%s previous=%s reason=%s failed=%v restored=%d %s %s", ln.Service, ln.Environment, n,
+			out[key] = rowLine(d) + fmt.Sprintf("%s/%s %d repo=%s sha=%s by=%s kind=%s previous=%s reason=%s failed=%v restored=%d %s %s", ln.Service, ln.Environment, n,
 				d.Repo, d.SHA, d.ResolvedBy, d.Kind, d.Previous, d.Reason, d.Failures, d.RestoredAt, d.RestoredBy, d.RestoredRef)
 			changeLines(out, key, d.Changes, d.PullRequests, d.LongSHAs)
 		}
+	}
+	for _, d := range p.Uncounted {
+		out["uncounted "+d.Key()] = rowLine(d) + fmt.Sprintf("%s/%s repo=%s sha=%s by=%s reason=%s", d.Service, d.Environment, d.Repo, d.SHA, d.ResolvedBy, d.Reason)
 	}
 	for _, w := range p.Pending {
 		changeLines(out, fmt.Sprintf("waiting %s/%s %s", w.Service, w.Environment, w.Repo), w.Changes, w.PullRequests, w.LongSHAs)
@@ -49,6 +52,12 @@ func ledgerLines(p *history.Projection) lines {
 	return out
 }
 
+// rowLine is what a deployment's reports say of it.
+func rowLine(d *history.Deployment) string {
+	return fmt.Sprintf("digest=%s started=%d finished=%d outcome=%s unplanned=%v title=%q url=%q reports=%q ",
+		d.Digest, d.StartedAt, d.FinishedAt, d.Outcome, d.Unplanned, d.Title, d.URL, d.Reports)
+}
+
 func changeLines(out lines, of string, changes []history.Change, prs []history.PullRequestRef, long map[history.SHA]string) {
 	for _, c := range changes {
 		pr := ""
@@ -64,6 +73,10 @@ func (m *reference) lines() lines {
 	out := lines{}
 	lanes := m.lanes()
 	m.incidentLines(out, lanes)
+	for _, d := range m.aside {
+		out["uncounted "+d.Key()] = rowLine(&d.Deployment) + fmt.Sprintf("%s/%s repo=%s sha=%s by=%s reason=%s", d.Service, d.Environment, d.Repo, d.SHA, d.ResolvedBy,
+			history.ReasonNotAuthoritative)
+	}
 	for _, r := range m.repos {
 		owner, replaced := r.owners()
 		live := map[string]map[string]bool{} // service -> production environments deployed from r
@@ -277,7 +290,7 @@ func (m *reference) incidentLines(out lines, lanes map[[2]string][]*refRow) {
 				!slices.ContainsFunc(rows[:n], func(b *refRow) bool { return b.r == d.r && b.good() && b.found != "" }) {
 				reason = history.ReasonBaseline
 			}
-			out["deployment "+d.Key()] = fmt.Sprintf("%s/%s %d repo=%s sha=%s by=%s kind=%s previous=%s reason=%s failed=%v restored=%d %s %s", k[0], k[1], n,
+			out["deployment "+d.Key()] = rowLine(&d.Deployment) + fmt.Sprintf("%s/%s %d repo=%s sha=%s by=%s kind=%s previous=%s reason=%s failed=%v restored=%d %s %s", k[0], k[1], n,
 				d.Repo, d.SHA, d.ResolvedBy, d.Kind, d.Previous, reason, failures(d), end.at, end.by, end.ref)
 		}
 	}
@@ -344,11 +357,11 @@ func TestTheLedgerAgreesWithTheDefinitions(t *testing.T) {
 		}
 	}
 	// The generated histories must hold what they are there to test.
-	for _, word := range []string{"kind=first", "kind=forward", "kind=redeploy", "kind=rollback", "by=digest", "by=explicit", "by=artifact", "by=time",
+	for _, word := range []string{"kind=first", "kind=forward", "kind=redeploy", "kind=rollback", "by=digest", "by=report", "by=explicit", "unplanned=true", "by=artifact", "by=time",
 		history.RestoredDeployment, history.RestoredRollback, history.RestoredIncident,
 		"reason=" + history.ReasonReplaced, "reason=" + history.ReasonPathsUnknown, "reason=" + history.ReasonCommitsMissing,
 		"reason=" + history.ReasonSHAUnknown, "reason=" + history.ReasonOutsideWindow, "reason=" + history.ReasonNotSeen,
-		"reason=" + history.ReasonNoDeployment, "reason=" + history.ReasonBaseline} {
+		"reason=" + history.ReasonNoDeployment, "reason=" + history.ReasonNotAuthoritative, "reason=" + history.ReasonBaseline} {
 		if seen[word] < 5 {
 			t.Errorf("%q stands only %d times in the generated histories", word, seen[word])
 		}

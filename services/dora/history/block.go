@@ -15,6 +15,7 @@ import (
 // however long the history is. Equal facts give equal blocks, byte for byte.
 //
 // Keys: "d/<service>/<environment>/<month>" deployments with their changes,
+// "u/<service>/<environment>/<month>" reports of deployments that do not count,
 // "p/<service>/<environment>/<repo>/<month>" changes that wait,
 // "r/<repo>/<month>" pull requests, "i/<month>" incidents, "m" the summary.
 
@@ -133,6 +134,31 @@ func (l *Ledger) encodeRow(w *writer, ln *lane, r *row) {
 	w.head(&r.Deployment)
 	r.LongSHAs = nil
 	w.changes(p.PullRequests, p.Changes, p.LongSHAs)
+}
+
+// uncounted writes the months of what does not count in a lane, which has
+// nothing but what was reported.
+func (e *encoder) uncounted(ln *lane) {
+	gone := ln.aside.months()
+	runs(ln.uncounted, func(r *row) Time { return r.FinishedAt }, func(m month, rows []*row) {
+		delete(gone, m)
+		w := e.w.begin()
+		w.text(ln.service)
+		w.text(ln.environment)
+		w.uint(uint64(len(rows)))
+		for _, r := range rows {
+			w.head(&Deployment{
+				Source: r.Source, ID: r.ID, Repo: r.Repo, SHA: r.SHA, Digest: r.Digest, Production: r.Production, Outcome: r.Outcome,
+				StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, Unplanned: r.Unplanned, Title: r.Title, URL: r.URL,
+				ResolvedBy: r.ResolvedBy, Reason: ReasonNotAuthoritative,
+			})
+			w.changes(nil, nil, nil)
+		}
+		e.put(&ln.aside, m, w.b)
+	})
+	for m := range gone {
+		e.drop(&ln.aside, m)
+	}
 }
 
 // encodePullRequests writes the months of a repository in which a pull request

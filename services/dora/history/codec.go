@@ -8,7 +8,7 @@ import (
 
 // A block is written as a format byte followed by fields: unsigned and zig-zag
 // varints, and texts that are written once and then referred to.
-const blockFormat = 1
+const blockFormat = 2
 
 type writer struct {
 	b     []byte
@@ -232,7 +232,7 @@ func (r *blockReader) changes(hasLong bool) (prs []PullRequestRef, changes []Cha
 
 // head writes all of a deployment but its changes.
 func (w *writer) head(d *Deployment) {
-	w.flags(d.Production, d.Unplanned, d.Failed, len(d.LongSHAs) > 0)
+	w.flags(d.Production, d.Unplanned, d.Failed, len(d.LongSHAs) > 0, len(d.Reports) > 0)
 	for _, s := range []string{d.ID, d.Title, d.URL} {
 		w.raw(s)
 	}
@@ -246,6 +246,12 @@ func (w *writer) head(d *Deployment) {
 	for _, f := range d.Failures {
 		w.text(f.Rule)
 		w.text(f.Ref)
+	}
+	if len(d.Reports) > 0 {
+		w.uint(uint64(len(d.Reports)))
+		for _, key := range d.Reports {
+			w.raw(key)
+		}
 	}
 }
 
@@ -264,6 +270,11 @@ func (r *blockReader) deployment(service, environment string) *Deployment {
 	d.RestoredAt = r.time()
 	for n := r.count(2); n > 0 && r.err == nil; n-- {
 		d.Failures = append(d.Failures, Failure{Rule: r.text(), Ref: r.text()})
+	}
+	if f&16 != 0 {
+		for n := r.count(1); n > 0 && r.err == nil; n-- {
+			d.Reports = append(d.Reports, r.raw())
+		}
 	}
 	d.PullRequests, d.Changes, d.LongSHAs = r.changes(f&8 != 0)
 	return d

@@ -162,10 +162,7 @@ func (l *Ledger) applyArtifact(at Time, b *event.Artifact) {
 		l.artifacts[b.Digest] = a
 	}
 	if anyOf(put(&a.repo, at, event.Some(b.Repo)), put(&a.sha, at, event.Some(strings.ToLower(b.SHA)))) {
-		l.state.incidentsChanged = true // they may name the digest
-		for _, d := range l.byDigest[b.Digest] {
-			l.state.stale[d] = true
-		}
+		l.explained(b.Digest)
 	}
 }
 
@@ -180,14 +177,20 @@ func (l *Ledger) applyDeployment(source string, at Time, b *event.Deployment) {
 	if b.Repo.V != "" {
 		l.repo(b.Repo.V)
 	}
+	was := d.digest.v
 	if put(&d.digest, at, b.Digest) {
 		if d.digest.v != "" {
 			l.byDigest[d.digest.v] = append(l.byDigest[d.digest.v], d)
 		}
+		l.explained(was)
+		l.explained(d.digest.v)
 		l.state.stale[d] = true
 	}
-	if anyOf(!ok, put(&d.service, at, b.Service), put(&d.environment, at, b.Environment), put(&d.repo, at, b.Repo),
-		put(&d.sha, at, lower(b.SHA)), put(&d.outcome, at, b.Outcome), put(&d.startedAt, at, b.StartedAt),
+	if anyOf(put(&d.service, at, b.Service), put(&d.repo, at, b.Repo), put(&d.sha, at, lower(b.SHA))) {
+		l.explained(d.digest.v)
+		l.state.stale[d] = true
+	}
+	if anyOf(!ok, put(&d.environment, at, b.Environment), put(&d.outcome, at, b.Outcome), put(&d.startedAt, at, b.StartedAt),
 		put(&d.finishedAt, at, b.FinishedAt), putFlag(&d.unplanned, at, b.Unplanned),
 		put(&d.title, at, b.Title), put(&d.url, at, b.URL)) {
 		l.state.stale[d] = true

@@ -71,19 +71,20 @@ func (l *Ledger) cause(f *incidentFacts, i *Incident) *row {
 	s := &l.state
 	switch {
 	case f.causedBy.v != "":
-		if r := l.named(f.causedBy.v, f.source, i.Service); r != nil {
+		switch r := l.named(f.causedBy.v, f.source, i.Service); {
+		case r == nil:
+			i.Reason = ReasonNotSeen
+		case r.aside:
+			i.Reason = ReasonNotAuthoritative
+		default:
 			i.LinkedBy = LinkExplicit
-			return r
+			return r.counted()
 		}
-		i.Reason = ReasonNotSeen
 		return nil
 	case f.digest.v != "" || f.sha.v != "":
-		made := "" // the source commit of the image that it names
-		if a := l.artifacts[f.digest.v]; a != nil {
-			made = a.sha.v
-		}
+		made, _ := l.madeFrom(f.digest.v) // the source commit of the image that it names
 		if r := s.latest(i, func(r *row) bool {
-			return f.digest.v != "" && r.Digest == f.digest.v || sameVersion(r.SHA, made) || sameVersion(r.SHA, f.sha.v)
+			return f.digest.v != "" && r.Digest == f.digest.v || sameVersion(r.SHA, made.sha) || sameVersion(r.SHA, f.sha.v)
 		}); r != nil {
 			i.LinkedBy = LinkArtifact
 			return r
@@ -114,7 +115,7 @@ func sameVersion(a, b string) bool {
 
 // named finds the deployment that an incident names, by key or by the source's
 // own id: of the same source before another, of the same service before
-// another, then the least key.
+// another, one that counts before one that does not, then the least key.
 func (l *Ledger) named(name, source, service string) *row {
 	if d := l.deployments[name]; d != nil {
 		return d.row
@@ -123,9 +124,12 @@ func (l *Ledger) named(name, source, service string) *row {
 	rank := func(r *row) int {
 		n := 0
 		if r.Source == source {
-			n += 2
+			n += 4
 		}
 		if r.Service == service {
+			n += 2
+		}
+		if !r.aside {
 			n++
 		}
 		return n

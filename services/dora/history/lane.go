@@ -18,10 +18,13 @@ func compareLanes(a, b laneKey) int {
 type lane struct {
 	laneKey
 	production bool
-	rows       []*row // as they took effect
+	reports    []*row // all that was reported, as it took effect
+	rows       []*row // the deployments that count, likewise
+	uncounted  []*row // reports that are no deployment of their own and not known as another's
 	repos      map[string]*laneRepo
 	from       []*repository // that any of its deployments names
 	blocks     shelf         // of deployments, by month of their end
+	aside      shelf         // of what does not count, likewise
 
 	arrived []*row // to be sorted in
 	dirty   bool   // something about its deployments changed
@@ -41,6 +44,10 @@ type row struct {
 	stale      bool    // its changes must be written again
 	incidents  []*Incident
 	rollback   *row // the deployment that rolled it back
+
+	into   *row // the row of the deployment that this is a report of
+	merged *row // of a deployment that others report, too: what all of them say
+	aside  bool // it does not count
 }
 
 // effective orders rows as they took effect; unfinished ones stand last.
@@ -86,6 +93,7 @@ func (r *row) version() string {
 // may be known by now, and sorts them into their lanes.
 func (l *Ledger) resolve(graphs bool) {
 	s := &l.state
+	l.lookAgain()
 	if graphs {
 		for d := range s.unresolved {
 			if _, reported := s.stale[d]; !reported {
@@ -111,7 +119,8 @@ func (l *Ledger) resolve(graphs bool) {
 		k := laneKey{r.Service, r.Environment}
 		ln := s.lanes[k]
 		if ln == nil {
-			ln = &lane{laneKey: k, production: r.Production, repos: map[string]*laneRepo{}, blocks: newShelf("d", k.service, k.environment)}
+			ln = &lane{laneKey: k, production: r.Production, repos: map[string]*laneRepo{},
+				blocks: newShelf("d", k.service, k.environment), aside: newShelf("u", k.service, k.environment)}
 			s.lanes[k] = ln
 		}
 		ln.arrived = append(ln.arrived, r)
@@ -122,20 +131,22 @@ func (l *Ledger) resolve(graphs bool) {
 		if !ln.dirty {
 			continue
 		}
-		ln.rows = slices.DeleteFunc(ln.rows, func(r *row) bool { return r.gone })
-		ln.rows = append(ln.rows, slices.DeleteFunc(ln.arrived, func(r *row) bool { return r.gone })...)
+		ln.reports = slices.DeleteFunc(ln.reports, func(r *row) bool { return r.gone })
+		ln.reports = append(ln.reports, slices.DeleteFunc(ln.arrived, func(r *row) bool { return r.gone })...)
 		ln.arrived = nil
-		slices.SortFunc(ln.rows, effective)
+		slices.SortFunc(ln.reports, effective)
 		ln.from = ln.from[:0]
-		for _, r := range ln.rows {
+		for _, r := range ln.reports {
 			if r.repository != nil && !slices.Contains(ln.from, r.repository) {
 				ln.from = append(ln.from, r.repository)
 			}
 		}
-		if len(ln.rows) == 0 {
+		if len(ln.reports) == 0 {
 			delete(s.lanes, k)
 			s.vanished = append(s.vanished, ln)
+			continue
 		}
+		l.reconcile(ln)
 	}
 }
 
@@ -188,25 +199,6 @@ func (l *Ledger) resolveDeployment(d *deploymentFacts) (r *row, firm bool) {
 	exact := len(g.text(r.node)) == len(r.SHA)
 	r.SHA = g.text(r.node)
 	return r, exact && !guessed
-}
-
-// sourceOf says from which repository and commit a deployment was made. The
-// artifact knows that of its image; the revision that stands beside a digest
-// is often another repository's, that of the environment (GitOps). It is
-// believed only when it is of the repository that the service is declared for.
-func (l *Ledger) sourceOf(d *deploymentFacts) (repo, sha, by string) {
-	if d.digest.v != "" {
-		if a := l.artifacts[d.digest.v]; a != nil {
-			return a.repo.v, a.sha.v, "digest"
-		}
-		if v, ok := l.spec.Service(d.service.v); ok && v.Repo != "" && d.repo.v != "" && event.RepoKey(v.Repo) != event.RepoKey(d.repo.v) {
-			return v.Repo, "", ""
-		}
-	}
-	if d.sha.v == "" {
-		return d.repo.v, "", ""
-	}
-	return d.repo.v, d.sha.v, "sha"
 }
 
 // serviceOf names the service of a deployment that names only a repository:

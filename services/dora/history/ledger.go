@@ -24,6 +24,7 @@ type Ledger struct {
 	byDigest    map[string][]*deploymentFacts // that name the digest, or once did
 	incidents   map[string]*incidentFacts
 	artifacts   map[string]*artifactFacts
+	stated      map[string]origin // of images, as deployments tell
 	authors     map[string]AuthorRef
 	texts       map[string]string // one copy of texts that recur
 
@@ -71,6 +72,7 @@ func NewLedger(spec project.Spec, salt []byte) *Ledger {
 		byDigest:    map[string][]*deploymentFacts{},
 		incidents:   map[string]*incidentFacts{},
 		artifacts:   map[string]*artifactFacts{},
+		stated:      map[string]origin{},
 		authors:     map[string]AuthorRef{},
 		texts:       map[string]string{},
 	}

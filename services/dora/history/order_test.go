@@ -34,6 +34,10 @@ func specOf(seed int64) project.Spec {
 	if seed%3 == 1 {
 		s.MergeCommits = project.MergeSkip
 	}
+	if seed%4 == 2 {
+		s.Authority = []project.Authority{{Service: "web", Source: "jenkins"}, {Environment: "staging", Source: "devlake"},
+			{Service: "web", Environment: "staging", Source: "argocd"}, {Service: "ledger", Environment: "production", Source: "ci"}}
+	}
 	return s
 }
 

@@ -11,7 +11,12 @@
 // The package is pure: no database, no network, no clock.
 package history
 
-import "github.com/fawkes-idp/fawkes/services/dora/event"
+import (
+	"net/url"
+	"strings"
+
+	"github.com/fawkes-idp/fawkes/services/dora/event"
+)
 
 // Time is an instant in microseconds, 0 when unknown.
 type Time = event.Time
@@ -66,6 +71,7 @@ const (
 	ReasonOpen              = "open"                 // not restored yet
 	ReasonSHAUnknown        = "source_sha_unknown"   // neither the SHA nor its digest's source is known
 	ReasonCommitsMissing    = "commits_not_reported" // the deployed commit has not been reported
+	ReasonNotAuthoritative  = "not_authoritative"    // the source to believe there has not reported the deployment
 )
 
 // Deployment is one deployment with everything that was derived about it.
@@ -84,11 +90,16 @@ type Deployment struct {
 	// Previous is the key of the successful deployment that it replaced (or,
 	// when it failed or still runs, would replace); PreviousID that one's own id.
 	Previous, PreviousID string
-	// ResolvedBy says how the source commit became known: "sha" as reported, or
-	// "digest" through the artifact.
+	// ResolvedBy says how the source commit became known: "sha" as reported,
+	// "digest" through the image, or "report" by another source that reported the
+	// same deployment.
 	ResolvedBy string
+	// Reports are the keys of other sources' reports of this deployment, the
+	// strongest source's first. They are no deployments of their own.
+	Reports []string
 	// Reason says why no change could be attributed, "" when all is known:
-	// ReasonBaseline, ReasonSHAUnknown, ReasonCommitsMissing.
+	// ReasonBaseline, ReasonSHAUnknown, ReasonCommitsMissing; of one that does not
+	// count ReasonNotAuthoritative.
 	Reason string
 
 	Failed   bool
@@ -111,8 +122,23 @@ type Deployment struct {
 // Key is "source/id": unique within a project.
 func (d *Deployment) Key() string { return Key(d.Source, d.ID) }
 
-// Key joins a source and the source's own id.
-func Key(source, id string) string { return source + "/" + id }
+// Key joins a source and the source's own id. A slash in the source's name is
+// escaped, so that no two pairs share a key.
+func Key(source, id string) string {
+	if strings.ContainsAny(source, "/%") {
+		source = url.PathEscape(source)
+	}
+	return source + "/" + id
+}
+
+// SplitKey is the inverse of [Key].
+func SplitKey(key string) (source, id string) {
+	source, id, _ = strings.Cut(key, "/")
+	if plain, err := url.PathUnescape(source); err == nil {
+		source = plain
+	}
+	return source, id
+}
 
 // Failure is one reason why a deployment counts as failed.
 type Failure struct {
@@ -223,6 +249,7 @@ type Pending struct {
 type Projection struct {
 	Project      string
 	Lanes        []*Lane        // by (service, environment)
+	Uncounted    []*Deployment  // reports that do not count, by (service, environment, finished, started, key)
 	Pending      []*Pending     // by (service, environment, repo, month)
 	PullRequests []*PullRequest // by (repo, created, number)
 	Incidents    []*Incident    // by (opened, key)

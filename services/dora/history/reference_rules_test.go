@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/history"
@@ -151,6 +150,10 @@ type refRow struct {
 	history.Deployment
 	r     *refRepo
 	found string // the reported commit
+
+	lender  *refRow   // who says which version it was
+	reports []*refRow // other sources' reports of it
+	of      *refRow   // what it is a report of
 }
 
 func (d *refRow) good() bool { return d.Outcome == event.OutcomeSuccess && d.FinishedAt != 0 }
@@ -163,13 +166,12 @@ func (m *reference) row(d *entity) *refRow {
 	out.Outcome, out.StartedAt, out.FinishedAt = d.field("outcome").text(), d.field("started").time(), d.field("finished").time()
 	out.Digest, out.Environment = d.field("digest").text(), cmp.Or(d.field("environment").text(), "production")
 	out.Production = m.spec.EnvironmentKind(out.Environment) == project.KindProduction
-	repo, sha := d.field("repo").text(), d.field("sha").text()
+	out.Title, out.URL, out.Unplanned = d.field("title").text(), d.field("url").text(), d.field("unplanned").flag()
 	service := d.field("service").text()
 	declared, isDeclared := m.spec.Service(service)
-	if a := m.artifacts[out.Digest]; a != nil {
-		repo, sha, out.ResolvedBy = a.field("repo").text(), a.field("sha").text(), "digest"
-	} else if out.Digest != "" && isDeclared && repo != "" && event.RepoKey(repo) != event.RepoKey(declared.Repo) {
-		repo, sha = declared.Repo, ""
+	repo, sha := m.own(d)
+	if r, s, ok := m.origin(out.Digest); ok && (sha == "" || m.artifacts[out.Digest] != nil) {
+		repo, sha, out.ResolvedBy = r, s, "digest"
 	} else if sha != "" {
 		out.ResolvedBy = "sha"
 	}
@@ -222,8 +224,11 @@ func (m *reference) lanes() map[[2]string][]*refRow {
 		r := m.row(d)
 		k := [2]string{r.Service, r.Environment}
 		out[k] = append(out[k], r)
+		m.rows = append(m.rows, r)
 	}
-	for _, rows := range out {
+	for k, rows := range out {
+		rows, aside := m.reconcile(k, rows)
+		m.aside, out[k] = append(m.aside, aside...), rows
 		slices.SortFunc(rows, inEffect)
 		for i, r := range rows {
 			r.Kind = kindOf(r, rows[:i])
@@ -304,9 +309,9 @@ func (m *reference) cause(i *entity, service string, lanes map[[2]string][]*refR
 	opened, environment := i.field("opened").time(), i.field("environment").text()
 	if name := i.field("cause").text(); name != "" {
 		var named []*refRow
-		for _, d := range all {
+		for _, d := range m.rows {
 			if d.Key() == name {
-				return d, history.LinkExplicit, ""
+				return m.named(d)
 			}
 			if d.ID == name {
 				named = append(named, d)
@@ -320,7 +325,12 @@ func (m *reference) cause(i *entity, service string, lanes map[[2]string][]*refR
 		} {
 			fit := slices.DeleteFunc(slices.Clone(named), func(d *refRow) bool { return !pass(d) })
 			if len(fit) > 0 {
-				return slices.MinFunc(fit, func(a, b *refRow) int { return cmp.Compare(a.Key(), b.Key()) }), history.LinkExplicit, ""
+				return m.named(slices.MinFunc(fit, func(a, b *refRow) int {
+					if a, b := slices.Contains(m.aside, a), slices.Contains(m.aside, b); a != b {
+						return map[bool]int{true: 1, false: -1}[a]
+					}
+					return cmp.Compare(a.Key(), b.Key())
+				}))
 			}
 		}
 		return nil, history.LinkNone, history.ReasonNotSeen
@@ -337,13 +347,7 @@ func (m *reference) cause(i *entity, service string, lanes map[[2]string][]*refR
 	}
 	digest, sha := i.field("digest").text(), i.field("sha").text()
 	if digest != "" || sha != "" {
-		alike := func(a, b string) bool {
-			return a != "" && b != "" && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
-		}
-		made := ""
-		if a := m.artifacts[digest]; a != nil {
-			made = a.field("sha").text()
-		}
+		_, made, _ := m.origin(digest)
 		if d := latest(func(d *refRow) bool {
 			return digest != "" && d.Digest == digest || alike(d.SHA, sha) || alike(d.SHA, made)
 		}); d != nil {
@@ -362,4 +366,15 @@ func (m *reference) cause(i *entity, service string, lanes map[[2]string][]*refR
 		return nil, history.LinkNone, history.ReasonOutsideWindow
 	}
 	return d, history.LinkTime, ""
+}
+
+// named is the deployment behind one that an incident names.
+func (m *reference) named(d *refRow) (cause *refRow, by, reason string) {
+	switch {
+	case slices.Contains(m.aside, d):
+		return nil, history.LinkNone, history.ReasonNotAuthoritative
+	case d.of != nil:
+		d = d.of
+	}
+	return d, history.LinkExplicit, ""
 }

@@ -60,6 +60,13 @@ func (f field) text() string {
 	return ""
 }
 
+func (f field) flag() bool {
+	if t, ok := f.last(); ok {
+		return t.value.(bool)
+	}
+	return false
+}
+
 func (f field) time() event.Time {
 	if t, ok := f.last(); ok {
 		return t.value.(event.Time)
@@ -121,6 +128,8 @@ type refRepo struct {
 // reference is a project's facts.
 type reference struct {
 	spec        project.Spec
+	aside       []*refRow
+	rows        []*refRow
 	repos       map[string]*refRepo
 	deployments map[string]*entity
 	incidents   map[string]*entity
@@ -193,6 +202,9 @@ func (m *reference) hear(e event.Event) {
 		say(d.field("outcome"), e.At, b.Outcome, plain)
 		say(d.field("started"), e.At, b.StartedAt, clockwise)
 		say(d.field("finished"), e.At, b.FinishedAt, clockwise)
+		say(d.field("title"), e.At, b.Title, plain)
+		say(d.field("url"), e.At, b.URL, plain)
+		say(d.field("unplanned"), e.At, b.Unplanned, func(v bool) string { return fmt.Sprint(v) })
 	case *event.Incident:
 		i := known(m.incidents, history.Key(e.Source, b.ID), e.Source, b.ID)
 		say(i.field("service"), e.At, b.Service, plain)

@@ -24,6 +24,7 @@ type block struct {
 	service, environment, repo string
 	month                      string // as in its key, "" for unknown times, which come first
 	deployments                []*Deployment
+	uncounted                  []*Deployment
 	waiting                    *Pending
 	pulls                      []*PullRequest
 	incidents                  []*Incident
@@ -56,7 +57,7 @@ func (p *Replica) Put(key string, data []byte) error {
 
 func readBlock(key string, data []byte) (*block, error) {
 	b := &block{month: key[strings.LastIndexByte(key, '/')+1:]}
-	if b.month == never.String() && !strings.HasPrefix(key, "d/") {
+	if b.month == never.String() && !strings.HasPrefix(key, "d/") && !strings.HasPrefix(key, "u/") {
 		b.month = "" // only deployments without an end come last
 	}
 	kind, _, _ := strings.Cut(key, "/")
@@ -66,6 +67,11 @@ func readBlock(key string, data []byte) (*block, error) {
 		b.service, b.environment = r.text(), r.text()
 		for n := r.count(20); n > 0 && r.err == nil; n-- {
 			b.deployments = append(b.deployments, r.deployment(b.service, b.environment))
+		}
+	case "u":
+		b.service, b.environment = r.text(), r.text()
+		for n := r.count(20); n > 0 && r.err == nil; n-- {
+			b.uncounted = append(b.uncounted, r.deployment(b.service, b.environment))
 		}
 	case "p":
 		f := r.uint()
@@ -122,6 +128,7 @@ func (p *Replica) Projection() *Projection {
 		case b.waiting != nil:
 			out.Pending = append(out.Pending, b.waiting)
 		}
+		out.Uncounted = append(out.Uncounted, b.uncounted...)
 		out.PullRequests = append(out.PullRequests, b.pulls...)
 		out.Incidents = append(out.Incidents, b.incidents...)
 	}

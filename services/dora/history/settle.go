@@ -19,6 +19,7 @@ type derived struct {
 	waiting    map[waitingKey]*waiting
 	stale      map[*deploymentFacts]bool     // rows to make again; true when the facts changed
 	unresolved map[*deploymentFacts]struct{} // whose commit may still become known
+	explained  map[string]struct{}           // images of which more is known
 
 	incidentsChanged bool
 
@@ -33,6 +34,7 @@ func (s *derived) init() {
 	s.waiting = map[waitingKey]*waiting{}
 	s.stale = map[*deploymentFacts]bool{}
 	s.unresolved = map[*deploymentFacts]struct{}{}
+	s.explained = map[string]struct{}{}
 	s.seed = maphash.MakeSeed()
 	s.incidentBlocks = newShelf("i")
 }
@@ -78,6 +80,7 @@ func (l *Ledger) changedRows() []func(*encoder) {
 			work = append(work, func(e *encoder) {
 				ln.fail()
 				l.encodeLane(e, ln)
+				e.uncounted(ln)
 			})
 		}
 	}
@@ -169,6 +172,7 @@ func (l *Ledger) attribute(e *encoder, active []*repository) (moved bool) {
 			lr.repo.leave(ln.laneKey)
 		}
 		e.clear(&ln.blocks)
+		e.clear(&ln.aside)
 	}
 	s.vanished = nil
 	delivered := map[laneKey]bool{}
@@ -200,9 +204,11 @@ func (l *Ledger) attribute(e *encoder, active []*repository) (moved bool) {
 // rename shows another spelling of a repository's URL.
 func (s *derived) rename(r *repository) {
 	for _, ln := range s.lanes {
-		for _, row := range ln.rows {
-			if row.repository == r && row.Repo != r.url {
-				row.Repo, ln.dirty, row.stale = r.url, true, true
+		for _, rows := range [][]*row{ln.reports, ln.rows} {
+			for _, row := range rows {
+				if row.repository == r && row.Repo != r.url {
+					row.Repo, ln.dirty, row.stale = r.url, true, true
+				}
 			}
 		}
 	}

@@ -180,6 +180,11 @@ func (e *engine) count(w window) counts {
 			c.unrated[name] = k
 		}
 	}
+	if n := e.setAsideIn(w); n > 0 {
+		c.uncounted[history.ReasonNotAuthoritative] += n
+		c.unrated[history.ReasonNotAuthoritative] += n
+		c.all += n
+	}
 	for _, word := range e.days {
 		c.distinct += bits.OnesCount64(word)
 	}

@@ -17,7 +17,8 @@ const (
 
 // Evidence lists the rows behind one number of [Compute] for the same query:
 // each with what it contributed, or why it contributed nothing. The order is
-// that of [Deployments] and [Changes]; Offset and Newest of the list apply. Its
+// that of [Deployments] and [Changes], behind it what does not count for its
+// source; Offset and Newest of the list apply. Its
 // errors are *event.FieldError.
 func Evidence(v *View, q Query, p Profile, name string, l List) (Rows[EvidenceRow], error) {
 	if !slices.Contains(Names(), name) {
@@ -46,22 +47,32 @@ func Evidence(v *View, q Query, p Profile, name string, l List) (Rows[EvidenceRo
 			x.commitEvidence(v, s, l, skip, give)
 		case name == RecoveryTime:
 			x.recoveryEvidence(v, s, l, skip, give)
-		default:
-			for d := range v.inScope(s, l) {
-				if d.FinishedAt == 0 {
-					continue
-				}
-				if skip > 0 {
-					skip--
-					continue
-				}
-				if !give(x.countEvidence(d, name)) {
-					return
-				}
+		case l.Newest:
+			if x.asideEvidence(v, s, true, &skip, give) {
+				x.countedEvidence(v, s, l, name, &skip, give)
 			}
+		case x.countedEvidence(v, s, l, name, &skip, give):
+			x.asideEvidence(v, s, false, &skip, give)
 		}
 	}
 	return rows, nil
+}
+
+// countedEvidence is a row for each deployment of the window.
+func (x *index) countedEvidence(v *View, s *scope, l List, name string, skip *int, give func(EvidenceRow) bool) bool {
+	for d := range v.inScope(s, l) {
+		if d.FinishedAt == 0 {
+			continue
+		}
+		if *skip > 0 {
+			*skip--
+			continue
+		}
+		if !give(x.countEvidence(d, name)) {
+			return false
+		}
+	}
+	return true
 }
 
 // countEvidence is what a deployment contributed to a count or a ratio.

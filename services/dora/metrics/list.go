@@ -8,13 +8,19 @@ import (
 	"github.com/fawkes-idp/fawkes/services/dora/history"
 )
 
-// DeploymentByKey is the row of one deployment.
+// DeploymentByKey is the row of one deployment, found by its own key or by that
+// of another source's report of it. One that does not count is found, too.
 func DeploymentByKey(v *View, p Profile, key string) (Deployment, bool) {
-	at, ok := v.keys()[key]
-	if !ok {
-		return Deployment{}, false
+	x := v.index(p)
+	if at, ok := v.keys()[key]; ok {
+		return x.deployment(v.at(at)), true
 	}
-	return v.index(p).deployment(v.at(at)), true
+	for _, d := range v.history.Uncounted {
+		if d.Key() == key {
+			return x.deployment(d), true
+		}
+	}
+	return Deployment{}, false
 }
 
 // Deployments lists the deployments that finished in the window, by (finished,

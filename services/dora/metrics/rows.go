@@ -38,7 +38,8 @@ type Deployment struct {
 	Repo           *string    `json:"repo" doc:"Repository of the source commit"`
 	SHA            *string    `json:"sha" doc:"Source commit"`
 	Digest         *string    `json:"digest" doc:"Image digest"`
-	ResolvedBy     *string    `json:"resolved_by" doc:"How the source commit is known: sha or digest"`
+	ResolvedBy     *string    `json:"resolved_by" doc:"How the source commit is known: sha, digest, or report (another source's)"`
+	Reports        []string   `json:"reports" doc:"Keys of other sources' reports of the same deployment, which were merged into it"`
 	Kind           *string    `json:"kind" doc:"first, forward, redeploy or rollback, by what it replaced; null while that is unknown"`
 	Outcome        *string    `json:"outcome" doc:"success, failure or aborted; null while it runs"`
 	Unplanned      bool       `json:"unplanned" doc:"Made to fix a user-facing bug"`
@@ -47,7 +48,7 @@ type Deployment struct {
 	PreviousID     *string    `json:"previous_id" doc:"Id of the successful deployment that it replaced"`
 	Previous       *string    `json:"previous" doc:"Key of that one"`
 	Changes        int        `json:"changes" doc:"Changes that first arrived with it"`
-	Reason         *string    `json:"reason" doc:"Why its changes are not known"`
+	Reason         *string    `json:"reason" doc:"Why its changes are not known; not_authoritative when it does not count"`
 	Failed         bool       `json:"failed" doc:"It failed, was rolled back, or caused an incident"`
 	FailureReasons []string   `json:"failure_reasons" doc:"By which rules it failed: outcome, rolled_back, incident"`
 	Failures       []Failure  `json:"failures" doc:"The same with what each rule points at"`

@@ -32,6 +32,8 @@ type arranged struct {
 
 	order func() []place
 	keys  func() map[string]place
+	// setAside are the reports that do not count, in order.
+	setAside func() []*history.Deployment
 
 	mu      sync.Mutex
 	indexes map[string]*index // by name of the profile
@@ -55,6 +57,7 @@ func NewView(spec project.Spec, p *history.Projection, asOf time.Time) *View {
 	}
 	a.order = sync.OnceValue(a.inOrder)
 	a.keys = sync.OnceValue(a.byKey)
+	a.setAside = sync.OnceValue(func() []*history.Deployment { return setAside(p.Uncounted) })
 	return &View{asOf, a}
 }
 
@@ -121,11 +124,16 @@ func (a *arranged) inOrder() []place {
 	return out
 }
 
+// byKey finds a deployment by its own key or by that of a report of it.
 func (a *arranged) byKey() map[string]place {
 	out := map[string]place{}
 	for i, l := range a.history.Lanes {
 		for j, d := range l.Deployments {
-			out[d.Key()] = place{int32(i), int32(j)}
+			at := place{int32(i), int32(j)}
+			out[d.Key()] = at
+			for _, key := range d.Reports {
+				out[key] = at
+			}
 		}
 	}
 	return out
@@ -231,12 +239,14 @@ func (v *View) knowsService(name string) bool {
 	return declared ||
 		slices.ContainsFunc(v.history.Lanes, func(l *history.Lane) bool { return l.Service == name }) ||
 		slices.ContainsFunc(v.history.Pending, func(p *history.Pending) bool { return p.Service == name }) ||
+		slices.ContainsFunc(v.history.Uncounted, func(d *history.Deployment) bool { return d.Service == name }) ||
 		slices.ContainsFunc(v.history.Incidents, func(i *history.Incident) bool { return i.Service == name })
 }
 
 func (v *View) knowsEnvironment(name string) bool {
 	return slices.ContainsFunc(v.spec.Environments, func(e project.Environment) bool { return e.Name == name }) ||
-		slices.ContainsFunc(v.history.Lanes, func(l *history.Lane) bool { return l.Environment == name })
+		slices.ContainsFunc(v.history.Lanes, func(l *history.Lane) bool { return l.Environment == name }) ||
+		slices.ContainsFunc(v.history.Uncounted, func(d *history.Deployment) bool { return d.Environment == name })
 }
 
 // hits reports whether an incident concerns what the scope selects. One that

@@ -94,7 +94,7 @@ func (x *index) deployment(d *history.Deployment) Deployment {
 		StartedAt: instant(d.StartedAt), FinishedAt: instant(d.FinishedAt),
 		PreviousID: text(d.PreviousID), Previous: text(d.Previous),
 		Changes: len(d.Changes), Reason: text(d.Reason),
-		FailureReasons: []string{}, Failures: []Failure{}, Title: text(d.Title), URL: text(d.URL),
+		Reports: append([]string{}, d.Reports...), FailureReasons: []string{}, Failures: []Failure{}, Title: text(d.Title), URL: text(d.URL),
 	}
 	linked := x.linked(d)
 	for _, f := range x.profile.Failures(d, linked) {

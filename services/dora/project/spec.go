@@ -35,6 +35,7 @@ type Spec struct {
 	IncidentWindow  string        `json:"incident_window,omitempty" yaml:"incident_window,omitempty"`
 	FirstDeployment string        `json:"first_deployment,omitempty" yaml:"first_deployment,omitempty"`
 	MergeCommits    string        `json:"merge_commits,omitempty" yaml:"merge_commits,omitempty"`
+	Authority       []Authority   `json:"authority,omitempty" yaml:"authority,omitempty"`
 }
 
 // Calendar says which days are working days.
@@ -128,6 +129,9 @@ func (s Spec) Validate() error {
 		return err
 	}
 	if err := choice("merge_commits", s.MergeCommits, MergeCount, MergeSkip); err != nil {
+		return err
+	}
+	if err := s.validateAuthority(); err != nil {
 		return err
 	}
 	teams := map[string]bool{}

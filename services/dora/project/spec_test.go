@@ -24,6 +24,9 @@ environments: [{name: blue, kind: production}]
 incident_window: 6h
 first_deployment: attribute
 merge_commits: skip
+authority:
+  - {service: api, environment: blue, source: jenkins}
+  - {source: devlake}
 `
 
 func TestADescriptionIsReadAsItStands(t *testing.T) {
@@ -38,6 +41,7 @@ func TestADescriptionIsReadAsItStands(t *testing.T) {
 		Services:     []project.Service{{Name: "api", Team: "core", Repo: "https://git.example/shop.git", Paths: []string{"services/api/", "*.proto"}}},
 		Environments: []project.Environment{{Name: "blue", Kind: project.KindProduction}}, IncidentWindow: "6h",
 		FirstDeployment: project.FirstAttribute, MergeCommits: project.MergeSkip,
+		Authority: []project.Authority{{Service: "api", Environment: "blue", Source: "jenkins"}, {Source: "devlake"}},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -95,8 +99,13 @@ func TestEveryFaultNamesItsField(t *testing.T) {
 		"project: x\nenvironments: [{kind: production}]":                "environments[0].name",
 		"project: x\nenvironments: [{name: a, kind: prod}]":             "environments[0].kind",
 		"project: x\nservices: [{name: a, repo: r, paths: [x]}, {name: b, repo: r, path: y}]": "",
-		"project: x\ncolour: red": "",
-		"project: [":              "",
+		"project: x\nauthority: [{service: a}]":                                               "authority[0].source",
+		"project: x\nauthority: [{source: ' a'}]":                                             "authority[0].source",
+		"project: x\nauthority: [{source: a, service: 'b '}]":                                 "authority[0].service",
+		"project: x\nauthority: [{source: a}, {source: b, service: c}, {source: d}]":          "authority[2].source",
+		"project: x\nauthority: [{sources: a}]":                                               "",
+		"project: x\ncolour: red":                                                             "",
+		"project: [":                                                                          "",
 	} {
 		_, err := project.Parse([]byte(text))
 		var fault *event.FieldError

@@ -34,30 +34,43 @@ func (w *world) deploy() {
 	if w.chance(20) { // two sources that count from 1 on their own
 		d.source, d.id = pick(w, []string{"ci", "gitops"}), pick(w, []string{"1", "2", "3"})
 	}
+	if w.chance(12) {
+		d.source, d.id = "argocd", w.name("sync-")
+	}
 	d.commit, d.digest = w.version(t, d.environment, r)
 	start := w.skewed()
 	d.finished = start + event.Time(time.Duration(w.rng.IntN(20))*time.Minute/time.Microsecond)
 	b := &event.Deployment{ID: d.id, Service: event.Some(t.service), Environment: event.Some(d.environment),
 		StartedAt: event.Some(start), Outcome: event.Some(event.OutcomeSuccess), FinishedAt: event.Some(d.finished)}
-	w.sayVersion(d, b, r)
+	if d.source == "argocd" {
+		w.byGitOps(d, b, r)
+	} else {
+		w.sayVersion(d, b, r)
+	}
+	if w.chance(20) { // nobody said when it began
+		b.StartedAt = event.Opt[event.Time]{}
+	}
 	switch {
 	case w.chance(10):
 		b.Outcome = event.Some(event.OutcomeFailure)
 	case w.chance(4):
 		b.Outcome = event.Some(event.OutcomeAborted)
-	case w.chance(5):
+	case w.chance(5) && b.StartedAt.Known:
 		b.Outcome, b.FinishedAt = event.Opt[string]{}, event.Null[event.Time]() // still running
 	}
 	if w.chance(15) {
 		b.Unplanned = event.Some(w.chance(70))
 	}
-	if w.chance(30) { // announced first
+	if w.chance(30) && b.StartedAt.Known { // announced first
 		running := *b
 		running.Outcome, running.FinishedAt = event.Opt[string]{}, event.Null[event.Time]()
 		w.emit(d.source, start, &running)
 	}
 	w.emit(d.source, d.finished, b)
 	w.deployed = append(w.deployed, d)
+	if w.chance(30) {
+		w.echo(d, r)
+	}
 	if w.chance(40) {
 		w.now = max(w.now, d.finished)
 	}
@@ -153,6 +166,9 @@ func (w *world) incident() {
 			i.Service = event.Some(d.service)
 		case k < 35:
 			i.CausedByDeployment = event.Some("nowhere")
+		case k < 42 && len(w.told) > 0:
+			other := w.told[max(0, len(w.told)-1-w.rng.IntN(6))]
+			i.CausedByDeployment = event.Some(pick(w, []string{other.id, other.source + "/" + other.id}))
 		case k < 45:
 			i.SHA = event.Some(w.abbreviated(d.commit.sha))
 		case k < 55 && d.digest != "":

@@ -1,7 +1,7 @@
 // Package historytest makes delivery histories to test against: repositories
 // with every way of merging, pull requests whose state changes, deployments
-// that arrive by SHA, by digest and by GitOps revision, rollbacks, incidents,
-// clocks that disagree. A history is a set of events; it is the same for the
+// that arrive by SHA, by digest and by GitOps revision and that several sources
+// report, rollbacks, incidents, clocks that disagree. A history is a set of events; it is the same for the
 // same seed, and [Scramble] turns it into another way of hearing it.
 //
 // The property that it is made for: whatever the order of arrival, with

@@ -43,6 +43,7 @@ type world struct {
 	repos    []*repo
 	events   []event.Event
 	deployed []*deployed // in order
+	told     []*deployed // what other sources reported of them
 	waiting  []*pull     // pull requests that are not merged
 	digests  []string    // of artifacts that somebody may still explain
 }
