@@ -11,6 +11,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
+	"github.com/fawkes-idp/fawkes/services/dora/argocd"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/github"
 	"github.com/fawkes-idp/fawkes/services/dora/intake"
@@ -21,6 +22,7 @@ import (
 func kinds(cfg Config) []intake.Kind {
 	return []intake.Kind{
 		github.Kind(github.Mapper{IncidentLabels: cfg.GitHubIncidentLabels}),
+		argocd.Kind(),
 	}
 }
 
