@@ -2131,6 +2131,9 @@ type OpendoraMetricParamsType string
 // OpendoraMetricParamsAggregation defines parameters for OpendoraMetric.
 type OpendoraMetricParamsAggregation string
 
+// ArgocdWebhookJSONBody defines parameters for ArgocdWebhook.
+type ArgocdWebhookJSONBody map[string]interface{}
+
 // GithubWebhookJSONBody defines parameters for GithubWebhook.
 type GithubWebhookJSONBody map[string]interface{}
 
@@ -2163,6 +2166,9 @@ type DevlakeIssueJSONRequestBody DevlakeIssueJSONBody
 
 // DevlakePullRequestJSONRequestBody defines body for DevlakePullRequest for application/json ContentType.
 type DevlakePullRequestJSONRequestBody DevlakePullRequestJSONBody
+
+// ArgocdWebhookJSONRequestBody defines body for ArgocdWebhook for application/json ContentType.
+type ArgocdWebhookJSONRequestBody ArgocdWebhookJSONBody
 
 // GithubWebhookJSONRequestBody defines body for GithubWebhook for application/json ContentType.
 type GithubWebhookJSONRequestBody GithubWebhookJSONBody
@@ -2614,6 +2620,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /dora/api/metric (the `OpendoraMetric` operationId).
 	OpendoraMetric(ctx context.Context, params *OpendoraMetricParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ArgocdWebhookWithBody A delivery of Argo CD
+	//
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /webhooks/dora/argocd (the `ArgocdWebhook` operationId).
+	ArgocdWebhookWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ArgocdWebhook A delivery of Argo CD
+	//
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /webhooks/dora/argocd (the `ArgocdWebhook` operationId).
+	ArgocdWebhook(ctx context.Context, body ArgocdWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GithubWebhookWithBody A delivery of GitHub
 	//
@@ -3478,6 +3502,44 @@ func (c *Client) OpendoraBenchmark(ctx context.Context, params *OpendoraBenchmar
 // Corresponds with GET /dora/api/metric (the `OpendoraMetric` operationId).
 func (c *Client) OpendoraMetric(ctx context.Context, params *OpendoraMetricParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewOpendoraMetricRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ArgocdWebhookWithBody A delivery of Argo CD
+//
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /webhooks/dora/argocd (the `ArgocdWebhook` operationId).
+func (c *Client) ArgocdWebhookWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewArgocdWebhookRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ArgocdWebhook A delivery of Argo CD
+//
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /webhooks/dora/argocd (the `ArgocdWebhook` operationId).
+func (c *Client) ArgocdWebhook(ctx context.Context, body ArgocdWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewArgocdWebhookRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6428,6 +6490,46 @@ func NewOpendoraMetricRequest(server string, params *OpendoraMetricParams) (*htt
 	return req, nil
 }
 
+// NewArgocdWebhookRequest calls the generic ArgocdWebhook builder with application/json body
+func NewArgocdWebhookRequest(server string, body ArgocdWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewArgocdWebhookRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewArgocdWebhookRequestWithBody constructs an http.Request for the ArgocdWebhook method, with any body, and a specified content type
+func NewArgocdWebhookRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/webhooks/dora/argocd")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGithubWebhookRequest calls the generic GithubWebhook builder with application/json body
 func NewGithubWebhookRequest(server string, body GithubWebhookJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -6939,6 +7041,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /dora/api/metric (the `OpendoraMetric` operationId).
 	OpendoraMetricWithResponse(ctx context.Context, params *OpendoraMetricParams, reqEditors ...RequestEditorFn) (*OpendoraMetricResponse, error)
+
+	// ArgocdWebhookWithBodyWithResponse A delivery of Argo CD
+	//
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/dora/argocd (the `ArgocdWebhook` operationId).
+	ArgocdWebhookWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ArgocdWebhookResponse, error)
+
+	// ArgocdWebhookWithResponse A delivery of Argo CD
+	//
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/dora/argocd (the `ArgocdWebhook` operationId).
+	ArgocdWebhookWithResponse(ctx context.Context, body ArgocdWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*ArgocdWebhookResponse, error)
 
 	// GithubWebhookWithBodyWithResponse A delivery of GitHub
 	//
@@ -8643,6 +8763,40 @@ func (r OpendoraMetricResponse) ContentType() string {
 	return ""
 }
 
+type ArgocdWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r ArgocdWebhookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ArgocdWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ArgocdWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ArgocdWebhookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GithubWebhookResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -9391,6 +9545,36 @@ func (c *ClientWithResponses) OpendoraMetricWithResponse(ctx context.Context, pa
 		return nil, err
 	}
 	return ParseOpendoraMetricResponse(rsp)
+}
+
+// ArgocdWebhookWithBodyWithResponse A delivery of Argo CD
+//
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/dora/argocd (the `ArgocdWebhook` operationId).
+func (c *ClientWithResponses) ArgocdWebhookWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ArgocdWebhookResponse, error) {
+	rsp, err := c.ArgocdWebhookWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseArgocdWebhookResponse(rsp)
+}
+
+// ArgocdWebhookWithResponse A delivery of Argo CD
+//
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/dora/argocd (the `ArgocdWebhook` operationId).
+func (c *ClientWithResponses) ArgocdWebhookWithResponse(ctx context.Context, body ArgocdWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*ArgocdWebhookResponse, error) {
+	rsp, err := c.ArgocdWebhook(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseArgocdWebhookResponse(rsp)
 }
 
 // GithubWebhookWithBodyWithResponse A delivery of GitHub
@@ -10565,6 +10749,22 @@ func ParseOpendoraMetricResponse(rsp *http.Response) (*OpendoraMetricResponse, e
 	case rsp.StatusCode == 404:
 		break // No content-type
 
+	}
+
+	return response, nil
+}
+
+// ParseArgocdWebhookResponse parses an HTTP response from a ArgocdWebhookWithResponse call
+func ParseArgocdWebhookResponse(rsp *http.Response) (*ArgocdWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ArgocdWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
 	}
 
 	return response, nil
