@@ -31,6 +31,7 @@ func (s *Service) register(api *httpapi.API) {
 	s.registerFeed(api.Huma())
 	s.registerAudit(api.Huma())
 	s.registerForeign(api)
+	s.registerRelay(api.Huma())
 	write := s.auth.Require(auth.ScopeDoraWrite)
 	api.Mux().Handle("POST "+base+"/events", write(http.HandlerFunc(s.handleEvent)))
 	api.Mux().Handle("POST "+base+"/events:batch", write(http.HandlerFunc(s.handleBatch)))

@@ -9,6 +9,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
 	"github.com/fawkes-idp/fawkes/internal/kit/module"
 	"github.com/fawkes-idp/fawkes/services/dora/migrations"
+	"github.com/fawkes-idp/fawkes/services/dora/relay"
 )
 
 // Migrations has the folders sqlite/ and postgres/.
@@ -20,11 +21,11 @@ func Module() module.Module {
 		Name:    "dora",
 		Summary: "delivery metrics with their evidence, from an append-only log of delivery events",
 		Calls:   []string{"identity"},
-		Config: []config.Key{
+		Config: append([]config.Key{
 			{Name: "dora.github_secret", Secret: true, Doc: "The secret that GitHub signs its deliveries with, for webhooks that `fawkes dora source add` did not set up; empty: none is believed."},
 			{Name: "dora.github_incident_labels", Default: "incident", Doc: "Labels, separated by commas, that make a GitHub issue an incident."},
 			{Name: "dora.quarantine_mib", Default: "256", Check: config.IsInt(1, 1<<20), Doc: "Most MiB of deliveries that could not be read; one sender may take an eighth. The oldest make room."},
-		},
+		}, relay.Keys()...),
 		Migrations: Migrations(),
 		Routes: []string{
 			"/api/dora/", "/webhooks/dora/",
@@ -41,6 +42,7 @@ func open(_ context.Context, d module.Deps) (*module.Service, error) {
 		GitHubIncidentLabels: words(d.Config.String("github_incident_labels")),
 		PublicURL:            d.PublicURL,
 		QuarantineMiB:        d.Config.Int("quarantine_mib"),
+		DevLake:              relay.FromSection(d.Config), Outbox: relay.NewOutbox(d.DB),
 	}, NewStore(d.DB), d.Clock, d.Log, d.Metrics, d.Auth)
 	if err != nil {
 		return nil, err

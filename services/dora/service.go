@@ -37,6 +37,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/intake"
+	"github.com/fawkes-idp/fawkes/services/dora/relay"
 )
 
 // Config is what can be set.
@@ -50,6 +51,10 @@ type Config struct {
 	PublicURL string
 	// QuarantineMiB is the space for deliveries that could not be read; 0 means 256.
 	QuarantineMiB int
+	// DevLake is who is told of the history, and Outbox what it is still to be
+	// told; without a URL or an outbox there is nobody.
+	DevLake relay.Config
+	Outbox  *relay.Outbox
 }
 
 // Service is the delivery metrics service.
@@ -64,6 +69,7 @@ type Service struct {
 	projector *projector
 	reader    *reader
 	kinds     []intake.Kind
+	relay     *relay.Relay
 	count     counters
 }
 
@@ -92,6 +98,10 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 	s.reader = newReader(store, s.projector, c)
 	s.committer = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora events", Logger: log}, s.commit)
 	s.bulk = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora bulk events", MaxBatch: 1, Queue: 64, Logger: log}, s.commit)
+	var err error
+	if s.relay, err = relay.New(cfg.DevLake, cfg.Outbox, relaySource{s}, c, log, reg); err != nil {
+		return nil, err
+	}
 	if reg == nil {
 		return s, nil
 	}
@@ -105,8 +115,9 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 	return s, nil
 }
 
-// Run keeps the projection up to date until ctx ends.
+// Run keeps the projection up to date, and DevLake informed, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
+	defer s.relay.Begin(ctx)()
 	purged := make(chan struct{})
 	go func() {
 		defer close(purged)
