@@ -35,6 +35,12 @@ func (b *breaker) failure(now time.Time, atOnce bool, after time.Duration) {
 	if !atOnce && after == 0 && b.failures < opensAfter && !b.open {
 		return
 	}
+	if b.open && now.Before(b.until) { // of the same round of parallel requests
+		if t := now.Add(after); t.After(b.until) {
+			b.until = t
+		}
+		return
+	}
 	b.open = true
 	b.until = now.Add(max(backoff(b.first, b.most, b.opened), after))
 	b.opened++
