@@ -650,6 +650,12 @@ type ChangeEvidence struct {
 	Notes *[]NoteBody `json:"notes"`
 }
 
+// ChangedBody defines model for ChangedBody.
+type ChangedBody struct {
+	// Changed How many dead letters it concerned
+	Changed int64 `json:"changed"`
+}
+
 // Completeness defines model for Completeness.
 type Completeness struct {
 	// Linked Rows that count
@@ -660,6 +666,36 @@ type Completeness struct {
 
 	// Total Rows in the window
 	Total int64 `json:"total"`
+}
+
+// DeadLetterBody defines model for DeadLetterBody.
+type DeadLetterBody struct {
+	// Attempts How often it was sent
+	Attempts int64 `json:"attempts"`
+
+	// Body What DevLake was sent, as JSON
+	Body string `json:"body"`
+
+	// ChangedAt Since when DevLake was to be told
+	ChangedAt *time.Time `json:"changed_at"`
+
+	// Entity Key of the entity
+	Entity string `json:"entity"`
+
+	// Error What DevLake said
+	Error string `json:"error"`
+
+	// ID Number of the dead letter
+	ID string `json:"id"`
+
+	// Kind deployment, incident or pull_request
+	Kind string `json:"kind"`
+
+	// Project Name of the project
+	Project string `json:"project"`
+
+	// Status HTTP status of DevLake's last answer; 0 when there was none
+	Status int64 `json:"status"`
 }
 
 // Deployment defines model for Deployment.
@@ -992,6 +1028,15 @@ type ListBodyAuditBody struct {
 type ListBodyChange struct {
 	// Items The rows of this page
 	Items *[]Change `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last
+	NextCursor *string `json:"next_cursor"`
+}
+
+// ListBodyDeadLetterBody defines model for ListBodyDeadLetterBody.
+type ListBodyDeadLetterBody struct {
+	// Items The rows of this page
+	Items *[]DeadLetterBody `json:"items"`
 
 	// NextCursor Where the next page begins; null on the last
 	NextCursor *string `json:"next_cursor"`
@@ -1434,6 +1479,81 @@ type QuarantineList struct {
 
 	// Total All that the filters name, on this page or not
 	Total int64 `json:"total"`
+}
+
+// RelayBody defines model for RelayBody.
+type RelayBody struct {
+	// CheckedAt When that was noted; it is noted anew when it changes, and every few seconds while something is sent
+	CheckedAt *time.Time `json:"checked_at"`
+
+	// Configured Whether there is a DevLake to relay to (dora.devlake_url)
+	Configured bool `json:"configured"`
+
+	// Dead Entities that DevLake refused: see the dead letters
+	Dead int64 `json:"dead"`
+
+	// Discarded Refused ones that somebody gave up
+	Discarded int64 `json:"discarded"`
+
+	// LagSeconds How long the oldest pending one has been waiting; null when none is pending
+	LagSeconds *float64 `json:"lag_seconds"`
+
+	// LastError What is wrong with the settings or with DevLake now; null when nothing is
+	LastError *string `json:"last_error"`
+
+	// LastErrorAt When that was noted; null for never, and for the settings
+	LastErrorAt *time.Time `json:"last_error_at"`
+
+	// LastSentAt When DevLake last accepted something; null for never
+	LastSentAt *time.Time `json:"last_sent_at"`
+
+	// Pending Entities that DevLake is still to be told of
+	Pending int64 `json:"pending"`
+
+	// Projects The projects that are relayed
+	Projects *[]RelayProjectBody `json:"projects"`
+
+	// Reachable Whether it took the last request; null while nobody tried
+	Reachable *bool `json:"reachable"`
+
+	// Sent Entities that DevLake has as they are now
+	Sent int64 `json:"sent"`
+
+	// URL Its address; empty for none
+	URL string `json:"url"`
+
+	// Waiting Entities that cannot be sent yet, because DevLake requires what is not known
+	Waiting int64 `json:"waiting"`
+}
+
+// RelayProjectBody defines model for RelayProjectBody.
+type RelayProjectBody struct {
+	// Dead Entities that DevLake refused
+	Dead int64 `json:"dead"`
+
+	// Discarded Refused ones that somebody gave up
+	Discarded int64 `json:"discarded"`
+
+	// Error Why it could not be set up; null when it could
+	Error *string `json:"error"`
+
+	// LagSeconds How long the oldest pending one has been waiting; null when none is pending
+	LagSeconds *float64 `json:"lag_seconds"`
+
+	// Pending Entities that DevLake is still to be told of
+	Pending int64 `json:"pending"`
+
+	// Project Name of the project
+	Project string `json:"project"`
+
+	// Sent Entities that DevLake has as they are now
+	Sent int64 `json:"sent"`
+
+	// SetUpAt When its project and connections in DevLake were last found or made; null while they are not
+	SetUpAt *time.Time `json:"set_up_at"`
+
+	// Waiting Entities that cannot be sent yet, by what is missing: not_finished, outcome_unknown, source_sha_unknown, source_sha_abbreviated, repository_unknown, creation_unknown, number_not_numeric
+	Waiting map[string]int64 `json:"waiting"`
 }
 
 // ReplayQuarantineRequest defines model for Replay-quarantineRequest.
@@ -2014,6 +2134,30 @@ type ReplayAllQuarantineParams struct {
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListDeadLettersParams defines parameters for ListDeadLetters.
+type ListDeadLettersParams struct {
+	// Limit Most rows of a page
+	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Project Only those of this project
+	Project *string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// DiscardDeadLettersParams defines parameters for DiscardDeadLetters.
+type DiscardDeadLettersParams struct {
+	// Project Only those of this project
+	Project *string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// RetryDeadLettersParams defines parameters for RetryDeadLetters.
+type RetryDeadLettersParams struct {
+	// Project Only those of this project
+	Project *string `form:"project,omitempty" json:"project,omitempty"`
+}
+
 // DevlakeConnectJSONBody defines parameters for DevlakeConnect.
 type DevlakeConnectJSONBody map[string]interface{}
 
@@ -2467,6 +2611,48 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/dora/v1/quarantine:replay (the `ReplayAllQuarantine` operationId).
 	ReplayAllQuarantine(ctx context.Context, params *ReplayAllQuarantineParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRelay How the relay to DevLake stands
+	//
+	// Whether there is one, whether DevLake takes requests, what it has and what it is still to be told.
+	//
+	// Corresponds with GET /api/dora/v1/relay (the `GetRelay` operationId).
+	GetRelay(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDeadLetters What DevLake refused
+	//
+	// With what it said. None is tried again unless it changes or somebody asks for it.
+	//
+	// Corresponds with GET /api/dora/v1/relay/dead-letters (the `ListDeadLetters` operationId).
+	ListDeadLetters(ctx context.Context, params *ListDeadLettersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DiscardDeadLetter Give up what DevLake refused
+	//
+	// DevLake is not told of it until it changes.
+	//
+	// Corresponds with POST /api/dora/v1/relay/dead-letters/{id}/discard (the `DiscardDeadLetter` operationId).
+	DiscardDeadLetter(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryDeadLetter Send again what DevLake refused
+	//
+	// As the entity is now, with a fresh count of attempts.
+	//
+	// Corresponds with POST /api/dora/v1/relay/dead-letters/{id}/retry (the `RetryDeadLetter` operationId).
+	RetryDeadLetter(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DiscardDeadLetters Give up what DevLake refused: all
+	//
+	// DevLake is not told of it until it changes.
+	//
+	// Corresponds with POST /api/dora/v1/relay/dead-letters:discard (the `DiscardDeadLetters` operationId).
+	DiscardDeadLetters(ctx context.Context, params *DiscardDeadLettersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryDeadLetters Send again what DevLake refused: all
+	//
+	// As the entity is now, with a fresh count of attempts.
+	//
+	// Corresponds with POST /api/dora/v1/relay/dead-letters:retry (the `RetryDeadLetters` operationId).
+	RetryDeadLetters(ctx context.Context, params *RetryDeadLettersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSourceKinds Kinds of webhook source
 	//
@@ -3159,6 +3345,108 @@ func (c *Client) DiscardAllQuarantine(ctx context.Context, params *DiscardAllQua
 // Corresponds with POST /api/dora/v1/quarantine:replay (the `ReplayAllQuarantine` operationId).
 func (c *Client) ReplayAllQuarantine(ctx context.Context, params *ReplayAllQuarantineParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplayAllQuarantineRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRelay How the relay to DevLake stands
+//
+// Whether there is one, whether DevLake takes requests, what it has and what it is still to be told.
+//
+// Corresponds with GET /api/dora/v1/relay (the `GetRelay` operationId).
+func (c *Client) GetRelay(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRelayRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeadLetters What DevLake refused
+//
+// With what it said. None is tried again unless it changes or somebody asks for it.
+//
+// Corresponds with GET /api/dora/v1/relay/dead-letters (the `ListDeadLetters` operationId).
+func (c *Client) ListDeadLetters(ctx context.Context, params *ListDeadLettersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeadLettersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DiscardDeadLetter Give up what DevLake refused
+//
+// DevLake is not told of it until it changes.
+//
+// Corresponds with POST /api/dora/v1/relay/dead-letters/{id}/discard (the `DiscardDeadLetter` operationId).
+func (c *Client) DiscardDeadLetter(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDiscardDeadLetterRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryDeadLetter Send again what DevLake refused
+//
+// As the entity is now, with a fresh count of attempts.
+//
+// Corresponds with POST /api/dora/v1/relay/dead-letters/{id}/retry (the `RetryDeadLetter` operationId).
+func (c *Client) RetryDeadLetter(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryDeadLetterRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DiscardDeadLetters Give up what DevLake refused: all
+//
+// DevLake is not told of it until it changes.
+//
+// Corresponds with POST /api/dora/v1/relay/dead-letters:discard (the `DiscardDeadLetters` operationId).
+func (c *Client) DiscardDeadLetters(ctx context.Context, params *DiscardDeadLettersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDiscardDeadLettersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryDeadLetters Send again what DevLake refused: all
+//
+// As the entity is now, with a fresh count of attempts.
+//
+// Corresponds with POST /api/dora/v1/relay/dead-letters:retry (the `RetryDeadLetters` operationId).
+func (c *Client) RetryDeadLetters(ctx context.Context, params *RetryDeadLettersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryDeadLettersRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5669,6 +5957,287 @@ func NewReplayAllQuarantineRequest(server string, params *ReplayAllQuarantinePar
 	return req, nil
 }
 
+// NewGetRelayRequest constructs an http.Request for the GetRelay method
+func NewGetRelayRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/relay")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListDeadLettersRequest constructs an http.Request for the ListDeadLetters method
+func NewListDeadLettersRequest(server string, params *ListDeadLettersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/relay/dead-letters")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Project != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "project", *params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDiscardDeadLetterRequest constructs an http.Request for the DiscardDeadLetter method
+func NewDiscardDeadLetterRequest(server string, id int64) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/relay/dead-letters/%s/discard", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRetryDeadLetterRequest constructs an http.Request for the RetryDeadLetter method
+func NewRetryDeadLetterRequest(server string, id int64) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/relay/dead-letters/%s/retry", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDiscardDeadLettersRequest constructs an http.Request for the DiscardDeadLetters method
+func NewDiscardDeadLettersRequest(server string, params *DiscardDeadLettersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/relay/dead-letters:discard")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Project != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "project", *params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRetryDeadLettersRequest constructs an http.Request for the RetryDeadLetters method
+func NewRetryDeadLettersRequest(server string, params *RetryDeadLettersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/relay/dead-letters:retry")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Project != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "project", *params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListSourceKindsRequest constructs an http.Request for the ListSourceKinds method
 func NewListSourceKindsRequest(server string) (*http.Request, error) {
 	var err error
@@ -6874,6 +7443,60 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/dora/v1/quarantine:replay (the `ReplayAllQuarantine` operationId).
 	ReplayAllQuarantineWithResponse(ctx context.Context, params *ReplayAllQuarantineParams, reqEditors ...RequestEditorFn) (*ReplayAllQuarantineResponse, error)
+
+	// GetRelayWithResponse How the relay to DevLake stands
+	//
+	// Whether there is one, whether DevLake takes requests, what it has and what it is still to be told.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/dora/v1/relay (the `GetRelay` operationId).
+	GetRelayWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetRelayResponse, error)
+
+	// ListDeadLettersWithResponse What DevLake refused
+	//
+	// With what it said. None is tried again unless it changes or somebody asks for it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/dora/v1/relay/dead-letters (the `ListDeadLetters` operationId).
+	ListDeadLettersWithResponse(ctx context.Context, params *ListDeadLettersParams, reqEditors ...RequestEditorFn) (*ListDeadLettersResponse, error)
+
+	// DiscardDeadLetterWithResponse Give up what DevLake refused
+	//
+	// DevLake is not told of it until it changes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/relay/dead-letters/{id}/discard (the `DiscardDeadLetter` operationId).
+	DiscardDeadLetterWithResponse(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*DiscardDeadLetterResponse, error)
+
+	// RetryDeadLetterWithResponse Send again what DevLake refused
+	//
+	// As the entity is now, with a fresh count of attempts.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/relay/dead-letters/{id}/retry (the `RetryDeadLetter` operationId).
+	RetryDeadLetterWithResponse(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*RetryDeadLetterResponse, error)
+
+	// DiscardDeadLettersWithResponse Give up what DevLake refused: all
+	//
+	// DevLake is not told of it until it changes.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/relay/dead-letters:discard (the `DiscardDeadLetters` operationId).
+	DiscardDeadLettersWithResponse(ctx context.Context, params *DiscardDeadLettersParams, reqEditors ...RequestEditorFn) (*DiscardDeadLettersResponse, error)
+
+	// RetryDeadLettersWithResponse Send again what DevLake refused: all
+	//
+	// As the entity is now, with a fresh count of attempts.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/relay/dead-letters:retry (the `RetryDeadLetters` operationId).
+	RetryDeadLettersWithResponse(ctx context.Context, params *RetryDeadLettersParams, reqEditors ...RequestEditorFn) (*RetryDeadLettersResponse, error)
 
 	// ListSourceKindsWithResponse Kinds of webhook source
 	//
@@ -8244,6 +8867,294 @@ func (r ReplayAllQuarantineResponse) ContentType() string {
 	return ""
 }
 
+type GetRelayResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RelayBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRelayResponse) GetJSON200() *RelayBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetRelayResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRelayResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRelayResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRelayResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRelayResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDeadLettersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ListBodyDeadLetterBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeadLettersResponse) GetJSON200() *ListBodyDeadLetterBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDeadLettersResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeadLettersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeadLettersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeadLettersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeadLettersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DiscardDeadLetterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChangedBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DiscardDeadLetterResponse) GetJSON200() *ChangedBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DiscardDeadLetterResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DiscardDeadLetterResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DiscardDeadLetterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DiscardDeadLetterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DiscardDeadLetterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RetryDeadLetterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChangedBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RetryDeadLetterResponse) GetJSON200() *ChangedBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RetryDeadLetterResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryDeadLetterResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryDeadLetterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryDeadLetterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryDeadLetterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DiscardDeadLettersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChangedBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DiscardDeadLettersResponse) GetJSON200() *ChangedBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DiscardDeadLettersResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DiscardDeadLettersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DiscardDeadLettersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DiscardDeadLettersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DiscardDeadLettersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RetryDeadLettersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ChangedBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RetryDeadLettersResponse) GetJSON200() *ChangedBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RetryDeadLettersResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryDeadLettersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryDeadLettersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryDeadLettersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryDeadLettersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListSourceKindsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -9264,6 +10175,96 @@ func (c *ClientWithResponses) ReplayAllQuarantineWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseReplayAllQuarantineResponse(rsp)
+}
+
+// GetRelayWithResponse How the relay to DevLake stands
+//
+// Whether there is one, whether DevLake takes requests, what it has and what it is still to be told.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/dora/v1/relay (the `GetRelay` operationId).
+func (c *ClientWithResponses) GetRelayWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetRelayResponse, error) {
+	rsp, err := c.GetRelay(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRelayResponse(rsp)
+}
+
+// ListDeadLettersWithResponse What DevLake refused
+//
+// With what it said. None is tried again unless it changes or somebody asks for it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/dora/v1/relay/dead-letters (the `ListDeadLetters` operationId).
+func (c *ClientWithResponses) ListDeadLettersWithResponse(ctx context.Context, params *ListDeadLettersParams, reqEditors ...RequestEditorFn) (*ListDeadLettersResponse, error) {
+	rsp, err := c.ListDeadLetters(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeadLettersResponse(rsp)
+}
+
+// DiscardDeadLetterWithResponse Give up what DevLake refused
+//
+// DevLake is not told of it until it changes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/relay/dead-letters/{id}/discard (the `DiscardDeadLetter` operationId).
+func (c *ClientWithResponses) DiscardDeadLetterWithResponse(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*DiscardDeadLetterResponse, error) {
+	rsp, err := c.DiscardDeadLetter(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDiscardDeadLetterResponse(rsp)
+}
+
+// RetryDeadLetterWithResponse Send again what DevLake refused
+//
+// As the entity is now, with a fresh count of attempts.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/relay/dead-letters/{id}/retry (the `RetryDeadLetter` operationId).
+func (c *ClientWithResponses) RetryDeadLetterWithResponse(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*RetryDeadLetterResponse, error) {
+	rsp, err := c.RetryDeadLetter(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryDeadLetterResponse(rsp)
+}
+
+// DiscardDeadLettersWithResponse Give up what DevLake refused: all
+//
+// DevLake is not told of it until it changes.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/relay/dead-letters:discard (the `DiscardDeadLetters` operationId).
+func (c *ClientWithResponses) DiscardDeadLettersWithResponse(ctx context.Context, params *DiscardDeadLettersParams, reqEditors ...RequestEditorFn) (*DiscardDeadLettersResponse, error) {
+	rsp, err := c.DiscardDeadLetters(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDiscardDeadLettersResponse(rsp)
+}
+
+// RetryDeadLettersWithResponse Send again what DevLake refused: all
+//
+// As the entity is now, with a fresh count of attempts.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/relay/dead-letters:retry (the `RetryDeadLetters` operationId).
+func (c *ClientWithResponses) RetryDeadLettersWithResponse(ctx context.Context, params *RetryDeadLettersParams, reqEditors ...RequestEditorFn) (*RetryDeadLettersResponse, error) {
+	rsp, err := c.RetryDeadLetters(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryDeadLettersResponse(rsp)
 }
 
 // ListSourceKindsWithResponse Kinds of webhook source
@@ -10377,6 +11378,204 @@ func ParseReplayAllQuarantineResponse(rsp *http.Response) (*ReplayAllQuarantineR
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest SettledMany
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetRelayResponse parses an HTTP response from a GetRelayWithResponse call
+func ParseGetRelayResponse(rsp *http.Response) (*GetRelayResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRelayResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RelayBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDeadLettersResponse parses an HTTP response from a ListDeadLettersWithResponse call
+func ParseListDeadLettersResponse(rsp *http.Response) (*ListDeadLettersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeadLettersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ListBodyDeadLetterBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDiscardDeadLetterResponse parses an HTTP response from a DiscardDeadLetterWithResponse call
+func ParseDiscardDeadLetterResponse(rsp *http.Response) (*DiscardDeadLetterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DiscardDeadLetterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChangedBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRetryDeadLetterResponse parses an HTTP response from a RetryDeadLetterWithResponse call
+func ParseRetryDeadLetterResponse(rsp *http.Response) (*RetryDeadLetterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryDeadLetterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChangedBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDiscardDeadLettersResponse parses an HTTP response from a DiscardDeadLettersWithResponse call
+func ParseDiscardDeadLettersResponse(rsp *http.Response) (*DiscardDeadLettersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DiscardDeadLettersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChangedBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRetryDeadLettersResponse parses an HTTP response from a RetryDeadLettersWithResponse call
+func ParseRetryDeadLettersResponse(rsp *http.Response) (*RetryDeadLettersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryDeadLettersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ChangedBody
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
