@@ -51,7 +51,9 @@ func (s *Service) gitlab(group bool) http.HandlerFunc {
 			r = r.Clone(r.Context())
 			r.Header.Set("Authorization", "Bearer "+token)
 		}
-		v, err := s.askedByToken(r, func(ctx context.Context) (any, error) { return s.gitlabMetrics(ctx, group, r.PathValue("id"), r.URL.Query()) })
+		v, err := s.askedByToken(r, func(ctx context.Context) (any, error) {
+			return s.gitlabMetrics(ctx, group, r.PathValue("id"), r.URL.Query())
+		})
 		if err == nil {
 			w.Header().Set("Cache-Control", "no-store")
 			s.json(w, r, http.StatusOK, v)
