@@ -72,7 +72,7 @@ func requests(source, quarantined string) []request {
 // unproved are the operations, beside webhooks, whose callers prove themselves in
 // another way; they have tests of their own.
 var unproved = []string{"devlake-connect", "devlake-deployment", "devlake-issue", "devlake-close-issue", "devlake-pull-request",
-	"opendora-metric", "opendora-benchmark", "gitlab-project-dora", "gitlab-group-dora"}
+	"opendora-metric", "opendora-benchmark", "gitlab-project-dora", "gitlab-group-dora", "stream-events"}
 
 // TestEveryOperationChecksWhoAsks goes through all operations of the
 // specification: nobody, someone without the scope, and someone bound to another

@@ -20,7 +20,9 @@ func (s *Service) registerForeign(api *httpapi.API) {
 		api.Mux().HandleFunc("GET "+prefix+"/projects/{id}/dora/metrics", s.gitlab(false))
 		api.Mux().HandleFunc("GET "+prefix+"/groups/{id}/dora/metrics", s.gitlab(true))
 	}
+	api.Mux().Handle("GET "+base+"/stream", s.auth.Require(auth.ScopeDoraRead)(http.HandlerFunc(s.handleStream)))
 	describeForeign(api.Huma().OpenAPI())
+	describeStream(api.Huma().OpenAPI())
 }
 
 // describeGet adds to the specification what a plain handler answers to GET.
@@ -79,4 +81,15 @@ func describeForeign(doc *huma.OpenAPI) {
 			day("start_date", "First day; three months before end_date without one"), day("end_date", "Last day; today without one"),
 			textParam("query", "environment_tiers[]", "Tiers: production (without one), staging, testing, development, other"))
 	}
+}
+
+func describeStream(doc *huma.OpenAPI) {
+	describeGet(doc, "stream-events", base+"/stream", "events", "What happens, as it happens",
+		"Server-sent events: delivery, an event of the log as in GET /events, and projection, the five numbers of a project over 30 days after they moved. The id is the place in the log; Last-Event-ID or after goes on from there.",
+		"text/event-stream", auth.Needs(auth.ScopeDoraRead),
+		map[string]string{"200": "The stream", "401": "No credential", "403": "The credential may not", "404": "No such project", "422": "A parameter is wrong", "503": "Too many streams; come again after Retry-After"},
+		textParam("query", "project", "Only of this project"), textParam("query", "type", "Only events of these types, separated by commas"),
+		textParam("query", "source", "Only what these sources reported, separated by commas"),
+		&huma.Param{Name: "after", In: "query", Description: "Begin after this number of the log; with what comes from now on without one", Schema: &huma.Schema{Type: "integer", Format: "int64"}},
+		textParam("header", "Last-Event-ID", "As after; browsers send it when they come again"))
 }

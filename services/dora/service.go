@@ -55,6 +55,8 @@ type Config struct {
 	// told; without a URL or an outbox there is nobody.
 	DevLake relay.Config
 	Outbox  *relay.Outbox
+	// Streams is how many streams of events the process serves at a time; 0: 200.
+	Streams int
 }
 
 // Service is the delivery metrics service.
@@ -71,6 +73,8 @@ type Service struct {
 	kinds     []intake.Kind
 	relay     *relay.Relay
 	count     counters
+	tail      *tail
+	streams   *streams
 }
 
 type counters struct {
@@ -96,6 +100,7 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 		},
 	}
 	s.reader = newReader(store, s.projector, c)
+	s.tail, s.streams = newTail(store, log), newStreams(cfg.Streams)
 	s.committer = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora events", Logger: log}, s.commit)
 	s.bulk = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora bulk events", MaxBatch: 1, Queue: 64, Logger: log}, s.commit)
 	var err error
@@ -205,6 +210,7 @@ func (s *Service) taken(records []Record, fresh []bool) {
 	}
 	if slices.Contains(fresh, true) {
 		s.projector.notify()
+		s.tail.notify()
 	}
 }
 

@@ -904,10 +904,13 @@ type Failure struct {
 
 // FeedBody defines model for FeedBody.
 type FeedBody struct {
+	// Head Number of the last event of the log: next has reached it when there is nothing more
+	Head int64 `json:"head"`
+
 	// Items Events in the order of the log
 	Items *[]FeedItem `json:"items"`
 
-	// Next Give this as after to go on; the same as before when there is nothing new
+	// Next Give this as after to go on; the same as before when there is nothing new. It moves over events that the filters leave out
 	Next int64 `json:"next"`
 }
 
@@ -924,6 +927,9 @@ type FeedItem struct {
 
 	// Seq Number in the log
 	Seq int64 `json:"seq"`
+
+	// Source Who reported it
+	Source string `json:"source"`
 }
 
 // FieldError defines model for FieldError.
@@ -1931,6 +1937,15 @@ type ListEventsParams struct {
 
 	// Project Only events of this project
 	Project *string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Type Only events of these types, separated by commas
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Source Only what these sources reported, separated by commas
+	Source *string `form:"source,omitempty" json:"source,omitempty"`
+
+	// Wait When there is nothing, answer at the first event, at the latest after so many seconds
+	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
 // AddEventJSONBody defines parameters for AddEvent.
@@ -2156,6 +2171,24 @@ type DiscardDeadLettersParams struct {
 type RetryDeadLettersParams struct {
 	// Project Only those of this project
 	Project *string `form:"project,omitempty" json:"project,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// Project Only of this project
+	Project *string `form:"project,omitempty" json:"project,omitempty"`
+
+	// Type Only events of these types, separated by commas
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Source Only what these sources reported, separated by commas
+	Source *string `form:"source,omitempty" json:"source,omitempty"`
+
+	// After Begin after this number of the log; with what comes from now on without one
+	After *int64 `form:"after,omitempty" json:"after,omitempty"`
+
+	// LastEventID As after; browsers send it when they come again
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // DevlakeConnectJSONBody defines parameters for DevlakeConnect.
@@ -2428,7 +2461,7 @@ type ClientInterface interface {
 
 	// ListEvents The event log
 	//
-	// In order; ask again with after=next to follow it.
+	// In order; ask again with after=next to follow it, and with wait to be answered when there is something. An event that was stored before the answer is in it or comes after next; none comes before.
 	//
 	// Corresponds with GET /api/dora/v1/events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2693,6 +2726,13 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/dora/v1/sources/{id} (the `DeleteSource` operationId).
 	DeleteSource(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// StreamEvents What happens, as it happens
+	//
+	// Server-sent events: delivery, an event of the log as in GET /events, and projection, the five numbers of a project over 30 days after they moved. The id is the place in the log; Last-Event-ID or after goes on from there.
+	//
+	// Corresponds with GET /api/dora/v1/stream (the `StreamEvents` operationId).
+	StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DevlakeConnectWithBody DevLake: make a connection
 	//
 	// Its name is the project's; the answer shows the key once. GET lists the connections, and GET and DELETE of connections/{connection} show and remove one.
@@ -2931,7 +2971,7 @@ func (c *Client) GetDeploymentEvidence(ctx context.Context, key string, params *
 
 // ListEvents The event log
 //
-// In order; ask again with after=next to follow it.
+// In order; ask again with after=next to follow it, and with wait to be answered when there is something. An event that was stored before the answer is in it or comes after next; none comes before.
 //
 // Corresponds with GET /api/dora/v1/events (the `ListEvents` operationId).
 func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3536,6 +3576,23 @@ func (c *Client) AddSource(ctx context.Context, body AddSourceJSONRequestBody, r
 // Corresponds with DELETE /api/dora/v1/sources/{id} (the `DeleteSource` operationId).
 func (c *Client) DeleteSource(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteSourceRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StreamEvents What happens, as it happens
+//
+// Server-sent events: delivery, an event of the log as in GET /events, and projection, the five numbers of a project over 30 days after they moved. The id is the place in the log; Last-Event-ID or after goes on from there.
+//
+// Corresponds with GET /api/dora/v1/stream (the `StreamEvents` operationId).
+func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStreamEventsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4547,6 +4604,42 @@ func NewListEventsRequest(server string, params *ListEventsParams) (*http.Reques
 		if params.Project != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "project", *params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Source != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "source", *params.Source, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6366,6 +6459,111 @@ func NewDeleteSourceRequest(server string, id int64) (*http.Request, error) {
 	return req, nil
 }
 
+// NewStreamEventsRequest constructs an http.Request for the StreamEvents method
+func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/stream")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Project != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "project", *params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Source != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "source", *params.Source, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewDevlakeConnectRequest calls the generic DevlakeConnect builder with application/json body
 func NewDevlakeConnectRequest(server string, body DevlakeConnectJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -7230,7 +7428,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListEventsWithResponse The event log
 	//
-	// In order; ask again with after=next to follow it.
+	// In order; ask again with after=next to follow it, and with wait to be answered when there is something. An event that was stored before the answer is in it or comes after next; none comes before.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7542,6 +7740,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /api/dora/v1/sources/{id} (the `DeleteSource` operationId).
 	DeleteSourceWithResponse(ctx context.Context, id int64, reqEditors ...RequestEditorFn) (*DeleteSourceResponse, error)
+
+	// StreamEventsWithResponse What happens, as it happens
+	//
+	// Server-sent events: delivery, an event of the log as in GET /events, and projection, the five numbers of a project over 30 days after they moved. The id is the place in the log; Last-Event-ID or after goes on from there.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/dora/v1/stream (the `StreamEvents` operationId).
+	StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error)
 
 	// DevlakeConnectWithBodyWithResponse DevLake: make a connection
 	//
@@ -9340,6 +9547,40 @@ func (r DeleteSourceResponse) ContentType() string {
 	return ""
 }
 
+type StreamEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r StreamEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StreamEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StreamEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StreamEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DevlakeConnectResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -9819,7 +10060,7 @@ func (c *ClientWithResponses) GetDeploymentEvidenceWithResponse(ctx context.Cont
 
 // ListEventsWithResponse The event log
 //
-// In order; ask again with after=next to follow it.
+// In order; ask again with after=next to follow it, and with wait to be answered when there is something. An event that was stored before the answer is in it or comes after next; none comes before.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10340,6 +10581,21 @@ func (c *ClientWithResponses) DeleteSourceWithResponse(ctx context.Context, id i
 		return nil, err
 	}
 	return ParseDeleteSourceResponse(rsp)
+}
+
+// StreamEventsWithResponse What happens, as it happens
+//
+// Server-sent events: delivery, an event of the log as in GET /events, and projection, the five numbers of a project over 30 days after they moved. The id is the place in the log; Last-Event-ID or after goes on from there.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/dora/v1/stream (the `StreamEvents` operationId).
+func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error) {
+	rsp, err := c.StreamEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStreamEventsResponse(rsp)
 }
 
 // DevlakeConnectWithBodyWithResponse DevLake: make a connection
@@ -11716,6 +11972,22 @@ func ParseDeleteSourceResponse(rsp *http.Response) (*DeleteSourceResponse, error
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseStreamEventsResponse parses an HTTP response from a StreamEventsWithResponse call
+func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StreamEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
 	}
 
 	return response, nil
