@@ -40,7 +40,7 @@ func (s *sqlStore) Beat(ctx context.Context, replica string, good time.Duration)
 	if s.db.Engine == sqlstore.Postgres {
 		alive, err = s.beatPostgres(ctx, replica, good)
 	} else {
-		alive, err = s.beatSQLite(ctx, replica)
+		alive, err = s.beatSQLite(ctx, replica, good)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("give a sign of life: %w", err)
@@ -60,35 +60,69 @@ func (s *sqlStore) beatPostgres(ctx context.Context, replica string, good time.D
 	return collect(rows, err, "", func(id *string) []any { return []any{id} })
 }
 
-// beatSQLite writes once: whoever shares a file with other processes is seen to
-// be gone when the next one that opens the file is alone with it. A laptop at
-// rest then writes nothing.
-func (s *sqlStore) beatSQLite(ctx context.Context, replica string) ([]string, error) {
-	read := func() ([]string, error) {
-		rows, err := s.db.Read.QueryContext(ctx, `SELECT id FROM replica`)
-		return collect(rows, err, "list replicas", func(id *string) []any { return []any{id} })
-	}
-	alive, err := read()
-	if err != nil || slices.Contains(alive, replica) {
-		return alive, err
-	}
+// beatSQLite writes once while the replica is alone, so that a laptop at rest
+// writes nothing. Beside others each says when it was last there; one that stops
+// doing so is gone. Of those who were there before this process opened the file,
+// alone, none is.
+func (s *sqlStore) beatSQLite(ctx context.Context, replica string, good time.Duration) ([]string, error) {
 	if s.db.OpenedAlone() {
 		s.sweep.Store(true)
 	}
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if s.sweep.Load() {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM replica`); err != nil {
-				return err
-			}
-		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO replica (id, good_until) VALUES ($1, $2) ON CONFLICT DO NOTHING`, replica, int64(math.MaxInt64))
-		return err
-	})
+	rows, err := s.db.Read.QueryContext(ctx, `SELECT id, good_until FROM replica`)
+	seen, err := collect(rows, err, "list replicas", func(r *sign) []any { return []any{&r.replica, &r.until} })
 	if err != nil {
 		return nil, err
 	}
-	s.sweep.Store(false)
-	return read()
+	if len(seen) == 1 && seen[0].replica == replica {
+		return []string{replica}, nil
+	}
+	alive, gone := []string{replica}, []string(nil)
+	for _, r := range seen {
+		switch {
+		case r.replica == replica:
+		case s.sweep.Load() || s.silent(r) > 2*good:
+			gone = append(gone, r.replica)
+		default:
+			alive = append(alive, r.replica)
+		}
+	}
+	until := int64(math.MaxInt64)
+	if len(alive) > 1 {
+		until = time.Now().Add(good).UnixMicro()
+	}
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		for _, id := range gone {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM replica WHERE id = $1`, id); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO replica (id, good_until) VALUES ($1, $2)
+			ON CONFLICT (id) DO UPDATE SET good_until = excluded.good_until`, replica, until)
+		return err
+	})
+	if err == nil {
+		s.sweep.Store(false)
+	}
+	return alive, err
+}
+
+// sign is a replica's sign of life, and since when it has been the same.
+type sign struct {
+	replica string
+	until   int64
+	since   time.Time
+}
+
+// silent is how long another replica's sign of life has been the same.
+func (s *sqlStore) silent(r sign) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if was, known := s.signs[r.replica]; known && was.until == r.until {
+		return time.Since(was.since)
+	}
+	r.since = time.Now()
+	s.signs[r.replica] = r
+	return 0
 }
 
 func (s *sqlStore) Leave(ctx context.Context, replica string) error {

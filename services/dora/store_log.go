@@ -21,11 +21,12 @@ type sqlStore struct {
 
 	mu      sync.RWMutex
 	origins map[Origin]int64 // by Origin without its ID
+	signs   map[string]sign  // of other replicas, by their ids
 }
 
 // NewStore makes a Store on a migrated database.
 func NewStore(db *sqlstore.DB) Store {
-	return &sqlStore{db: db, origins: map[Origin]int64{}}
+	return &sqlStore{db: db, origins: map[Origin]int64{}, signs: map[string]sign{}}
 }
 
 // insertRows is how many events one statement carries on SQLite.
