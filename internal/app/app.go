@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fawkes-idp/fawkes/internal/backup"
 	"github.com/fawkes-idp/fawkes/internal/kit/config"
 	"github.com/fawkes-idp/fawkes/internal/kit/module"
 	"github.com/fawkes-idp/fawkes/internal/kit/peer"
@@ -128,6 +129,12 @@ func (a *App) Start(ctx context.Context) (err error) {
 	listener, err := listen(ctx, a.opts.Listen)
 	if err != nil {
 		return err
+	}
+	if a.opts.StateDir != "" {
+		// A restoration that was interrupted at its very end is completed.
+		if err := backup.Finish(a.opts.StateDir); err != nil {
+			return errors.Join(fmt.Errorf("complete the restoration of %s: %w", a.opts.StateDir, err), listener.Close())
+		}
 	}
 	a.later("listener", func(context.Context) error { return ignoreClosed(listener.Close()) })
 	a.reachable(listener.Addr().String())

@@ -28,6 +28,7 @@ func Module() module.Module {
 			{Name: "dora.streams", Default: "200", Check: config.IsInt(1, 100000), Doc: "How many streams of events (server-sent events) one process serves at a time; further ones are answered 503."},
 		}, relay.Keys()...),
 		Migrations: Migrations(),
+		Passing:    []string{"replica"},
 		Routes: []string{
 			"/api/dora/", "/webhooks/dora/",
 			"/api/rest/plugins/webhook/", "/rest/plugins/webhook/", "/plugins/webhook/",

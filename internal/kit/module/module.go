@@ -40,6 +40,8 @@ type Module struct {
 	// Migrations has the folders sqlite/ and postgres/; nil means that the module
 	// has no database, and Deps.DB is nil.
 	Migrations fs.FS
+	// Passing are tables of what runs now, which no backup holds.
+	Passing []string
 	// Routes are the patterns of http.ServeMux, without methods, that lead to the
 	// service's handler, for example "/api/dora/" and "/webhooks/dora/".
 	Routes []string

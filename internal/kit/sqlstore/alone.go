@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -48,4 +49,21 @@ func flock(f *os.File, how int) error {
 // have ended. On PostgreSQL nobody can know.
 func (db *DB) OpenedAlone() bool {
 	return db.presence != nil && db.presence.alone.CompareAndSwap(true, false)
+}
+
+// InUse tells whether any process has the SQLite file open.
+func InUse(path string) (used bool, err error) {
+	f, err := os.OpenFile(path+"-lock", os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the lock of the database: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	err = flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
 }

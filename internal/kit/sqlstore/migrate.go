@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -15,6 +16,12 @@ import (
 // at once on PostgreSQL: one migrates, the others wait. Each migration is its
 // own transaction, so that a failed one leaves the versions before it in place.
 func (db *DB) Migrate(ctx context.Context, fsys fs.FS) error {
+	return db.MigrateTo(ctx, fsys, math.MaxInt64)
+}
+
+// MigrateTo is Migrate up to a version; a schema that is further stays so. It
+// fails when fsys does not know the version.
+func (db *DB) MigrateTo(ctx context.Context, fsys fs.FS, version int64) error {
 	sub, err := fs.Sub(fsys, string(db.Engine))
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
@@ -37,7 +44,11 @@ func (db *DB) Migrate(ctx context.Context, fsys fs.FS) error {
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	if _, err := provider.Up(ctx); err != nil {
+	all := provider.ListSources()
+	if newest := all[len(all)-1].Version; version != math.MaxInt64 && version > newest {
+		return fmt.Errorf("migrate: the schema is of version %d and this program knows %d: use a newer program", version, newest)
+	}
+	if _, err := provider.UpTo(ctx, version); err != nil {
 		var partial *goose.PartialError
 		if errors.As(err, &partial) && partial.Failed != nil && partial.Failed.Source != nil {
 			return fmt.Errorf("migrate: %s: %w", partial.Failed.Source.Path, partial.Err)
