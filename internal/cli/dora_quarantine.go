@@ -250,7 +250,7 @@ func (g *globals) readBody(name string) (string, error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return "", failf("give a file with the body, or - for standard input", "%w", err)
+			return "", failf("give a file, or - for standard input", "%w", err)
 		}
 		defer f.Close() //nolint:errcheck // only read
 		in = f
@@ -261,7 +261,7 @@ func (g *globals) readBody(name string) (string, error) {
 		return "", failf("", "read %s: %w", name, err)
 	}
 	if text.Len() > most {
-		return "", usagef("a delivery has at most 25 MiB", "%s is longer than that", name)
+		return "", usagef("give at most 25 MiB", "%s is longer than that", name)
 	}
 	return text.String(), nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -73,11 +74,12 @@ func newSourceKindsCommand(g *globals) *cobra.Command {
 }
 
 func newSourceAddCommand(g *globals) *cobra.Command {
-	var project, name string
+	var project, name, secret string
 	cmd := &cobra.Command{
 		Use:     "add KIND",
 		Short:   "Add a source; its secret is shown once",
-		Example: "  fawkes dora source add github --name shop --project shop",
+		Example: "  fawkes dora source add github --name shop --project shop\n" +
+			"  fawkes dora source add pagerduty --project shop --secret-from secret.txt",
 		Args:    exactArgs("a kind (`fawkes dora source kinds`)"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if project == "" {
@@ -91,6 +93,13 @@ func newSourceAddCommand(g *globals) *cobra.Command {
 			if name != "" {
 				body["name"] = name
 			}
+			if secret != "" {
+				text, err := g.readBody(secret)
+				if err != nil {
+					return err
+				}
+				body["secret"] = strings.TrimSpace(text)
+			}
 			var raw []byte
 			if err := client.send(cmd.Context(), http.MethodPost, sourcesPath, nil, body, &raw); err != nil {
 				return err
@@ -102,6 +111,7 @@ func newSourceAddCommand(g *globals) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&project, "project", "p", "", "the project that its events belong to (required)")
+	cmd.Flags().StringVar(&secret, "secret-from", "", "a file, or - for standard input, with the secret that the source made itself (PagerDuty does)")
 	cmd.Flags().StringVar(&name, "name", "", "a name to recognise it by (default: the project's)")
 	addOutput(cmd, g, "text", "json")
 	return cmd

@@ -97,16 +97,20 @@ func (s *Service) registerSources(api huma.API) {
 			return &listOutput[sourceKindBody]{Body: listBody[sourceKindBody]{Items: s.sourceKinds()}}, nil
 		})
 	add := operation("add-source", http.MethodPost, "/sources", "sources", auth.ScopeDoraAdmin,
-		"Set up a webhook source", "Makes a secret of 256 random bits, which the answer shows once.")
+		"Set up a webhook source", "Makes a secret of 256 random bits, which the answer shows once, unless one is given.")
 	add.DefaultStatus = http.StatusCreated
 	huma.Register(api, add, func(ctx context.Context, in *struct {
 		Body struct {
 			Kind    string `json:"kind" doc:"What sends the deliveries: github, devlake, or another of the list of kinds"`
 			Name    string `json:"name,omitempty" doc:"Name, unique within its kind; the project's without one"`
 			Project string `json:"project" doc:"The project that its events belong to"`
+			Secret  string `json:"secret,omitempty" minLength:"16" maxLength:"512" doc:"A secret that the source made, as PagerDuty does; without one, a secret is made here"`
 		}
 	}) (*struct{ Body sourceBody }, error) {
-		v := Source{Kind: in.Body.Kind, Name: in.Body.Name, Project: in.Body.Project}
+		v := Source{Kind: in.Body.Kind, Name: in.Body.Name, Project: in.Body.Project, Secret: in.Body.Secret}
+		if strings.TrimSpace(v.Secret) != v.Secret {
+			return nil, problem.New(problem.InvalidField, "begins or ends with white space").WithField("body.secret")
+		}
 		if v.Name == "" {
 			v.Name = v.Project
 		}
@@ -133,7 +137,7 @@ func (s *Service) registerSources(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		return &struct{ Body sourceBody }{s.sourceOf(v, v.Secret)}, nil
+		return &struct{ Body sourceBody }{s.sourceOf(v, made(in.Body.Secret, v.Secret))}, nil
 	})
 	del := operation("delete-source", http.MethodDelete, "/sources/{id}", "sources", auth.ScopeDoraAdmin,
 		"Remove a webhook source", "Its deliveries are refused from now on; what it sent stays.")
@@ -169,4 +173,12 @@ func (s *Service) knownKind(name string) error {
 		names = append(names, k.Kind)
 	}
 	return problem.New(problem.InvalidField, "%q is not a kind of source; the kinds are %s", name, strings.Join(names, ", ")).WithField("body.kind")
+}
+
+// made is the secret that was made here: a given one is not told again.
+func made(given, secret string) string {
+	if given != "" {
+		return ""
+	}
+	return secret
 }

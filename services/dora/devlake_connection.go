@@ -168,13 +168,16 @@ func connectionAnswer(src Source) devlake.Connection {
 	return devlake.NewConnection(uint64(src.ID), src.Name, at, at).WithKey(uint64(src.ID), "")
 }
 
-// addSource stores a webhook source with a fresh secret of 256 random bits.
+// addSource stores a webhook source, with a fresh secret of 256 random bits unless
+// it has one.
 func (s *Service) addSource(ctx context.Context, src Source) (Source, error) {
-	raw := make([]byte, 32)
-	if _, err := rand.Read(raw); err != nil {
-		return Source{}, fmt.Errorf("draw a secret: %w", err)
+	if src.Secret == "" {
+		raw := make([]byte, 32)
+		if _, err := rand.Read(raw); err != nil {
+			return Source{}, fmt.Errorf("draw a secret: %w", err)
+		}
+		src.Secret = base64.RawURLEncoding.EncodeToString(raw)
 	}
-	src.Secret = base64.RawURLEncoding.EncodeToString(raw)
 	src.CreatedAt = event.Micros(s.clock.Now().Truncate(time.Microsecond))
 	src, err := s.store.AddSource(ctx, src)
 	if err != nil {

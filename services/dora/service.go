@@ -218,8 +218,11 @@ func (s *Service) taken(records []Record, fresh []bool) {
 func (s *Service) records(events []event.Event) ([]Record, error) {
 	now := event.Micros(s.clock.Now())
 	out := make([]Record, 0, len(events))
-	for i, e := range events {
-		r, err := NewRecord(e, i, now)
+	place := map[string]int{} // the next in each delivery: what is one delivery to us may bring several of the source's
+	for _, e := range events {
+		n := place[e.Delivery]
+		place[e.Delivery]++
+		r, err := NewRecord(e, n, now)
 		if err != nil {
 			return nil, err
 		}

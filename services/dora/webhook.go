@@ -11,10 +11,13 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
+	"github.com/fawkes-idp/fawkes/services/dora/alertmanager"
 	"github.com/fawkes-idp/fawkes/services/dora/argocd"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/github"
 	"github.com/fawkes-idp/fawkes/services/dora/intake"
+	"github.com/fawkes-idp/fawkes/services/dora/jenkins"
+	"github.com/fawkes-idp/fawkes/services/dora/pagerduty"
 	"github.com/fawkes-idp/fawkes/services/dora/project"
 )
 
@@ -23,6 +26,9 @@ func kinds(cfg Config) []intake.Kind {
 	return []intake.Kind{
 		github.Kind(github.Mapper{IncidentLabels: cfg.GitHubIncidentLabels}),
 		argocd.Kind(),
+		jenkins.Kind(),
+		alertmanager.Kind(),
+		pagerduty.Kind(),
 	}
 }
 

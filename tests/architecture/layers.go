@@ -42,7 +42,7 @@ func boundaries() []boundary {
 // domain lists the folders of pure calculation in services/dora.
 func domain() []string {
 	var out []string
-	for _, name := range []string{"event", "history", "metrics", "project", "intake", "github", "devlake", "argocd", "cdevents"} {
+	for _, name := range []string{"event", "history", "metrics", "project", "intake", "github", "devlake", "argocd", "cdevents", "jenkins", "alertmanager", "pagerduty"} {
 		out = append(out, "services/dora/"+name)
 	}
 	return out

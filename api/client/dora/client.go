@@ -489,6 +489,9 @@ type AddSourceRequest struct {
 
 	// Project The project that its events belong to
 	Project string `json:"project"`
+
+	// Secret A secret that the source made, as PagerDuty does; without one, a secret is made here
+	Secret *string `json:"secret,omitempty"`
 }
 
 // AuditBody defines model for AuditBody.
@@ -2308,11 +2311,20 @@ type OpendoraMetricParamsType string
 // OpendoraMetricParamsAggregation defines parameters for OpendoraMetric.
 type OpendoraMetricParamsAggregation string
 
+// AlertmanagerWebhookJSONBody defines parameters for AlertmanagerWebhook.
+type AlertmanagerWebhookJSONBody map[string]interface{}
+
 // ArgocdWebhookJSONBody defines parameters for ArgocdWebhook.
 type ArgocdWebhookJSONBody map[string]interface{}
 
 // GithubWebhookJSONBody defines parameters for GithubWebhook.
 type GithubWebhookJSONBody map[string]interface{}
+
+// JenkinsWebhookJSONBody defines parameters for JenkinsWebhook.
+type JenkinsWebhookJSONBody map[string]interface{}
+
+// PagerdutyWebhookJSONBody defines parameters for PagerdutyWebhook.
+type PagerdutyWebhookJSONBody map[string]interface{}
 
 // AddEventJSONRequestBody defines body for AddEvent for application/json ContentType.
 type AddEventJSONRequestBody AddEventJSONBody
@@ -2344,11 +2356,20 @@ type DevlakeIssueJSONRequestBody DevlakeIssueJSONBody
 // DevlakePullRequestJSONRequestBody defines body for DevlakePullRequest for application/json ContentType.
 type DevlakePullRequestJSONRequestBody DevlakePullRequestJSONBody
 
+// AlertmanagerWebhookJSONRequestBody defines body for AlertmanagerWebhook for application/json ContentType.
+type AlertmanagerWebhookJSONRequestBody AlertmanagerWebhookJSONBody
+
 // ArgocdWebhookJSONRequestBody defines body for ArgocdWebhook for application/json ContentType.
 type ArgocdWebhookJSONRequestBody ArgocdWebhookJSONBody
 
 // GithubWebhookJSONRequestBody defines body for GithubWebhook for application/json ContentType.
 type GithubWebhookJSONRequestBody GithubWebhookJSONBody
+
+// JenkinsWebhookJSONRequestBody defines body for JenkinsWebhook for application/json ContentType.
+type JenkinsWebhookJSONRequestBody JenkinsWebhookJSONBody
+
+// PagerdutyWebhookJSONRequestBody defines body for PagerdutyWebhook for application/json ContentType.
+type PagerdutyWebhookJSONRequestBody PagerdutyWebhookJSONBody
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -2703,7 +2724,7 @@ type ClientInterface interface {
 
 	// AddSourceWithBody Set up a webhook source
 	//
-	// Makes a secret of 256 random bits, which the answer shows once.
+	// Makes a secret of 256 random bits, which the answer shows once, unless one is given.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2712,7 +2733,7 @@ type ClientInterface interface {
 
 	// AddSource Set up a webhook source
 	//
-	// Makes a secret of 256 random bits, which the answer shows once.
+	// Makes a secret of 256 random bits, which the answer shows once, unless one is given.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2847,6 +2868,24 @@ type ClientInterface interface {
 	// Corresponds with GET /dora/api/metric (the `OpendoraMetric` operationId).
 	OpendoraMetric(ctx context.Context, params *OpendoraMetricParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AlertmanagerWebhookWithBody A delivery of Alertmanager or Grafana alerting
+	//
+	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /webhooks/dora/alertmanager (the `AlertmanagerWebhook` operationId).
+	AlertmanagerWebhookWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AlertmanagerWebhook A delivery of Alertmanager or Grafana alerting
+	//
+	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /webhooks/dora/alertmanager (the `AlertmanagerWebhook` operationId).
+	AlertmanagerWebhook(ctx context.Context, body AlertmanagerWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ArgocdWebhookWithBody A delivery of Argo CD
 	//
 	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
@@ -2882,6 +2921,42 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /webhooks/dora/github (the `GithubWebhook` operationId).
 	GithubWebhook(ctx context.Context, body GithubWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// JenkinsWebhookWithBody A delivery of Jenkins Notification plugin
+	//
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /webhooks/dora/jenkins (the `JenkinsWebhook` operationId).
+	JenkinsWebhookWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// JenkinsWebhook A delivery of Jenkins Notification plugin
+	//
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /webhooks/dora/jenkins (the `JenkinsWebhook` operationId).
+	JenkinsWebhook(ctx context.Context, body JenkinsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PagerdutyWebhookWithBody A delivery of PagerDuty V3 webhooks
+	//
+	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /webhooks/dora/pagerduty (the `PagerdutyWebhook` operationId).
+	PagerdutyWebhookWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PagerdutyWebhook A delivery of PagerDuty V3 webhooks
+	//
+	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /webhooks/dora/pagerduty (the `PagerdutyWebhook` operationId).
+	PagerdutyWebhook(ctx context.Context, body PagerdutyWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListAudit Who changed what
@@ -3533,7 +3608,7 @@ func (c *Client) ListSources(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // AddSourceWithBody Set up a webhook source
 //
-// Makes a secret of 256 random bits, which the answer shows once.
+// Makes a secret of 256 random bits, which the answer shows once, unless one is given.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3552,7 +3627,7 @@ func (c *Client) AddSourceWithBody(ctx context.Context, contentType string, body
 
 // AddSource Set up a webhook source
 //
-// Makes a secret of 256 random bits, which the answer shows once.
+// Makes a secret of 256 random bits, which the answer shows once, unless one is given.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3857,6 +3932,44 @@ func (c *Client) OpendoraMetric(ctx context.Context, params *OpendoraMetricParam
 	return c.Client.Do(req)
 }
 
+// AlertmanagerWebhookWithBody A delivery of Alertmanager or Grafana alerting
+//
+// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /webhooks/dora/alertmanager (the `AlertmanagerWebhook` operationId).
+func (c *Client) AlertmanagerWebhookWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAlertmanagerWebhookRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AlertmanagerWebhook A delivery of Alertmanager or Grafana alerting
+//
+// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /webhooks/dora/alertmanager (the `AlertmanagerWebhook` operationId).
+func (c *Client) AlertmanagerWebhook(ctx context.Context, body AlertmanagerWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAlertmanagerWebhookRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ArgocdWebhookWithBody A delivery of Argo CD
 //
 // Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
@@ -3923,6 +4036,82 @@ func (c *Client) GithubWebhookWithBody(ctx context.Context, contentType string, 
 // Corresponds with POST /webhooks/dora/github (the `GithubWebhook` operationId).
 func (c *Client) GithubWebhook(ctx context.Context, body GithubWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGithubWebhookRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// JenkinsWebhookWithBody A delivery of Jenkins Notification plugin
+//
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /webhooks/dora/jenkins (the `JenkinsWebhook` operationId).
+func (c *Client) JenkinsWebhookWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewJenkinsWebhookRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// JenkinsWebhook A delivery of Jenkins Notification plugin
+//
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /webhooks/dora/jenkins (the `JenkinsWebhook` operationId).
+func (c *Client) JenkinsWebhook(ctx context.Context, body JenkinsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewJenkinsWebhookRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PagerdutyWebhookWithBody A delivery of PagerDuty V3 webhooks
+//
+// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /webhooks/dora/pagerduty (the `PagerdutyWebhook` operationId).
+func (c *Client) PagerdutyWebhookWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPagerdutyWebhookRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PagerdutyWebhook A delivery of PagerDuty V3 webhooks
+//
+// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /webhooks/dora/pagerduty (the `PagerdutyWebhook` operationId).
+func (c *Client) PagerdutyWebhook(ctx context.Context, body PagerdutyWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPagerdutyWebhookRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7257,6 +7446,46 @@ func NewOpendoraMetricRequest(server string, params *OpendoraMetricParams) (*htt
 	return req, nil
 }
 
+// NewAlertmanagerWebhookRequest calls the generic AlertmanagerWebhook builder with application/json body
+func NewAlertmanagerWebhookRequest(server string, body AlertmanagerWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAlertmanagerWebhookRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAlertmanagerWebhookRequestWithBody constructs an http.Request for the AlertmanagerWebhook method, with any body, and a specified content type
+func NewAlertmanagerWebhookRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/webhooks/dora/alertmanager")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewArgocdWebhookRequest calls the generic ArgocdWebhook builder with application/json body
 func NewArgocdWebhookRequest(server string, body ArgocdWebhookJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -7318,6 +7547,86 @@ func NewGithubWebhookRequestWithBody(server string, contentType string, body io.
 	}
 
 	operationPath := fmt.Sprintf("/webhooks/dora/github")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewJenkinsWebhookRequest calls the generic JenkinsWebhook builder with application/json body
+func NewJenkinsWebhookRequest(server string, body JenkinsWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewJenkinsWebhookRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewJenkinsWebhookRequestWithBody constructs an http.Request for the JenkinsWebhook method, with any body, and a specified content type
+func NewJenkinsWebhookRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/webhooks/dora/jenkins")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewPagerdutyWebhookRequest calls the generic PagerdutyWebhook builder with application/json body
+func NewPagerdutyWebhookRequest(server string, body PagerdutyWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPagerdutyWebhookRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPagerdutyWebhookRequestWithBody constructs an http.Request for the PagerdutyWebhook method, with any body, and a specified content type
+func NewPagerdutyWebhookRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/webhooks/dora/pagerduty")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -7716,7 +8025,7 @@ type ClientWithResponsesInterface interface {
 
 	// AddSourceWithBodyWithResponse Set up a webhook source
 	//
-	// Makes a secret of 256 random bits, which the answer shows once.
+	// Makes a secret of 256 random bits, which the answer shows once, unless one is given.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7725,7 +8034,7 @@ type ClientWithResponsesInterface interface {
 
 	// AddSourceWithResponse Set up a webhook source
 	//
-	// Makes a secret of 256 random bits, which the answer shows once.
+	// Makes a secret of 256 random bits, which the answer shows once, unless one is given.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7872,6 +8181,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /dora/api/metric (the `OpendoraMetric` operationId).
 	OpendoraMetricWithResponse(ctx context.Context, params *OpendoraMetricParams, reqEditors ...RequestEditorFn) (*OpendoraMetricResponse, error)
 
+	// AlertmanagerWebhookWithBodyWithResponse A delivery of Alertmanager or Grafana alerting
+	//
+	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/dora/alertmanager (the `AlertmanagerWebhook` operationId).
+	AlertmanagerWebhookWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AlertmanagerWebhookResponse, error)
+
+	// AlertmanagerWebhookWithResponse A delivery of Alertmanager or Grafana alerting
+	//
+	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/dora/alertmanager (the `AlertmanagerWebhook` operationId).
+	AlertmanagerWebhookWithResponse(ctx context.Context, body AlertmanagerWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*AlertmanagerWebhookResponse, error)
+
 	// ArgocdWebhookWithBodyWithResponse A delivery of Argo CD
 	//
 	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
@@ -7907,6 +8234,42 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /webhooks/dora/github (the `GithubWebhook` operationId).
 	GithubWebhookWithResponse(ctx context.Context, body GithubWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*GithubWebhookResponse, error)
+
+	// JenkinsWebhookWithBodyWithResponse A delivery of Jenkins Notification plugin
+	//
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/dora/jenkins (the `JenkinsWebhook` operationId).
+	JenkinsWebhookWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*JenkinsWebhookResponse, error)
+
+	// JenkinsWebhookWithResponse A delivery of Jenkins Notification plugin
+	//
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/dora/jenkins (the `JenkinsWebhook` operationId).
+	JenkinsWebhookWithResponse(ctx context.Context, body JenkinsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*JenkinsWebhookResponse, error)
+
+	// PagerdutyWebhookWithBodyWithResponse A delivery of PagerDuty V3 webhooks
+	//
+	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/dora/pagerduty (the `PagerdutyWebhook` operationId).
+	PagerdutyWebhookWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PagerdutyWebhookResponse, error)
+
+	// PagerdutyWebhookWithResponse A delivery of PagerDuty V3 webhooks
+	//
+	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/dora/pagerduty (the `PagerdutyWebhook` operationId).
+	PagerdutyWebhookWithResponse(ctx context.Context, body PagerdutyWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*PagerdutyWebhookResponse, error)
 }
 
 type ListAuditResponse struct {
@@ -9915,6 +10278,40 @@ func (r OpendoraMetricResponse) ContentType() string {
 	return ""
 }
 
+type AlertmanagerWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r AlertmanagerWebhookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AlertmanagerWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AlertmanagerWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AlertmanagerWebhookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ArgocdWebhookResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -9977,6 +10374,74 @@ func (r GithubWebhookResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GithubWebhookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type JenkinsWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r JenkinsWebhookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r JenkinsWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r JenkinsWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r JenkinsWebhookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PagerdutyWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r PagerdutyWebhookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PagerdutyWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PagerdutyWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PagerdutyWebhookResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10540,7 +11005,7 @@ func (c *ClientWithResponses) ListSourcesWithResponse(ctx context.Context, reqEd
 
 // AddSourceWithBodyWithResponse Set up a webhook source
 //
-// Makes a secret of 256 random bits, which the answer shows once.
+// Makes a secret of 256 random bits, which the answer shows once, unless one is given.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10555,7 +11020,7 @@ func (c *ClientWithResponses) AddSourceWithBodyWithResponse(ctx context.Context,
 
 // AddSourceWithResponse Set up a webhook source
 //
-// Makes a secret of 256 random bits, which the answer shows once.
+// Makes a secret of 256 random bits, which the answer shows once, unless one is given.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10804,6 +11269,36 @@ func (c *ClientWithResponses) OpendoraMetricWithResponse(ctx context.Context, pa
 	return ParseOpendoraMetricResponse(rsp)
 }
 
+// AlertmanagerWebhookWithBodyWithResponse A delivery of Alertmanager or Grafana alerting
+//
+// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/dora/alertmanager (the `AlertmanagerWebhook` operationId).
+func (c *ClientWithResponses) AlertmanagerWebhookWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AlertmanagerWebhookResponse, error) {
+	rsp, err := c.AlertmanagerWebhookWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAlertmanagerWebhookResponse(rsp)
+}
+
+// AlertmanagerWebhookWithResponse A delivery of Alertmanager or Grafana alerting
+//
+// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/dora/alertmanager (the `AlertmanagerWebhook` operationId).
+func (c *ClientWithResponses) AlertmanagerWebhookWithResponse(ctx context.Context, body AlertmanagerWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*AlertmanagerWebhookResponse, error) {
+	rsp, err := c.AlertmanagerWebhook(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAlertmanagerWebhookResponse(rsp)
+}
+
 // ArgocdWebhookWithBodyWithResponse A delivery of Argo CD
 //
 // Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
@@ -10862,6 +11357,66 @@ func (c *ClientWithResponses) GithubWebhookWithResponse(ctx context.Context, bod
 		return nil, err
 	}
 	return ParseGithubWebhookResponse(rsp)
+}
+
+// JenkinsWebhookWithBodyWithResponse A delivery of Jenkins Notification plugin
+//
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/dora/jenkins (the `JenkinsWebhook` operationId).
+func (c *ClientWithResponses) JenkinsWebhookWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*JenkinsWebhookResponse, error) {
+	rsp, err := c.JenkinsWebhookWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseJenkinsWebhookResponse(rsp)
+}
+
+// JenkinsWebhookWithResponse A delivery of Jenkins Notification plugin
+//
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/dora/jenkins (the `JenkinsWebhook` operationId).
+func (c *ClientWithResponses) JenkinsWebhookWithResponse(ctx context.Context, body JenkinsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*JenkinsWebhookResponse, error) {
+	rsp, err := c.JenkinsWebhook(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseJenkinsWebhookResponse(rsp)
+}
+
+// PagerdutyWebhookWithBodyWithResponse A delivery of PagerDuty V3 webhooks
+//
+// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/dora/pagerduty (the `PagerdutyWebhook` operationId).
+func (c *ClientWithResponses) PagerdutyWebhookWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PagerdutyWebhookResponse, error) {
+	rsp, err := c.PagerdutyWebhookWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePagerdutyWebhookResponse(rsp)
+}
+
+// PagerdutyWebhookWithResponse A delivery of PagerDuty V3 webhooks
+//
+// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/dora/pagerduty (the `PagerdutyWebhook` operationId).
+func (c *ClientWithResponses) PagerdutyWebhookWithResponse(ctx context.Context, body PagerdutyWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*PagerdutyWebhookResponse, error) {
+	rsp, err := c.PagerdutyWebhook(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePagerdutyWebhookResponse(rsp)
 }
 
 // ParseListAuditResponse parses an HTTP response from a ListAuditWithResponse call
@@ -12225,6 +12780,22 @@ func ParseOpendoraMetricResponse(rsp *http.Response) (*OpendoraMetricResponse, e
 	return response, nil
 }
 
+// ParseAlertmanagerWebhookResponse parses an HTTP response from a AlertmanagerWebhookWithResponse call
+func ParseAlertmanagerWebhookResponse(rsp *http.Response) (*AlertmanagerWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AlertmanagerWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
 // ParseArgocdWebhookResponse parses an HTTP response from a ArgocdWebhookWithResponse call
 func ParseArgocdWebhookResponse(rsp *http.Response) (*ArgocdWebhookResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12250,6 +12821,38 @@ func ParseGithubWebhookResponse(rsp *http.Response) (*GithubWebhookResponse, err
 	}
 
 	response := &GithubWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseJenkinsWebhookResponse parses an HTTP response from a JenkinsWebhookWithResponse call
+func ParseJenkinsWebhookResponse(rsp *http.Response) (*JenkinsWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &JenkinsWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParsePagerdutyWebhookResponse parses an HTTP response from a PagerdutyWebhookWithResponse call
+func ParsePagerdutyWebhookResponse(rsp *http.Response) (*PagerdutyWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PagerdutyWebhookResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
