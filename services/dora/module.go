@@ -25,6 +25,7 @@ func Module() module.Module {
 			{Name: "dora.github_secret", Secret: true, Doc: "The secret that GitHub signs its deliveries with, for webhooks that `fawkes dora source add` did not set up; empty: none is believed."},
 			{Name: "dora.github_incident_labels", Default: "incident", Doc: "Labels, separated by commas, that make a GitHub issue an incident."},
 			{Name: "dora.quarantine_mib", Default: "256", Check: config.IsInt(1, 1<<20), Doc: "Most MiB of deliveries that could not be read; one sender may take an eighth. The oldest make room."},
+			{Name: "dora.gauges", Default: "500", Check: config.IsInt(1, 100000), Doc: "Most projects and services together, and most sources, that have gauges of their own at /metrics; the others are counted."},
 			{Name: "dora.streams", Default: "200", Check: config.IsInt(1, 100000), Doc: "How many streams of events (server-sent events) one process serves at a time; further ones are answered 503."},
 		}, relay.Keys()...),
 		Migrations: Migrations(),
@@ -42,6 +43,7 @@ func open(_ context.Context, d module.Deps) (*module.Service, error) {
 	s, err := New(Config{
 		GitHubSecret:         d.Config.String("github_secret"),
 		GitHubIncidentLabels: words(d.Config.String("github_incident_labels")),
+		Gauges:               d.Config.Int("gauges"),
 		Streams:              d.Config.Int("streams"),
 		PublicURL:            d.PublicURL,
 		QuarantineMiB:        d.Config.Int("quarantine_mib"),

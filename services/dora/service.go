@@ -55,6 +55,8 @@ type Config struct {
 	// told; without a URL or an outbox there is nobody.
 	DevLake relay.Config
 	Outbox  *relay.Outbox
+	// Gauges is how many projects and services Prometheus is told of; 0: 500.
+	Gauges int
 	// Streams is how many streams of events the process serves at a time; 0: 200.
 	Streams int
 }
@@ -75,6 +77,7 @@ type Service struct {
 	count     counters
 	tail      *tail
 	streams   *streams
+	gauges    *gauges
 }
 
 type counters struct {
@@ -101,6 +104,7 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 	}
 	s.reader = newReader(store, s.projector, c)
 	s.tail, s.streams = newTail(store, log), newStreams(cfg.Streams)
+	s.gauges = newGauges(s.samples, c, log)
 	s.committer = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora events", Logger: log}, s.commit)
 	s.bulk = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora bulk events", MaxBatch: 1, Queue: 64, Logger: log}, s.commit)
 	var err error
@@ -112,7 +116,7 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 	}
 	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fawkes_dora_projection_position", Help: "Number of the last event that the projection holds."},
 		func() float64 { return float64(s.projector.position().seq) })
-	for _, m := range []prometheus.Collector{s.count.events, s.count.deliveries, s.count.dropped, held} {
+	for _, m := range []prometheus.Collector{s.count.events, s.count.deliveries, s.count.dropped, held, s.gauges} {
 		if err := reg.Register(m); err != nil {
 			return nil, fmt.Errorf("register a metric: %w", err)
 		}
@@ -135,6 +139,7 @@ func (s *Service) Run(ctx context.Context) error {
 
 // Stop stores what callers still wait for.
 func (s *Service) Stop(context.Context) error {
+	s.gauges.close()
 	s.committer.Close()
 	s.bulk.Close()
 	return nil

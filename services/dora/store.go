@@ -112,6 +112,10 @@ type Store interface {
 	// DeleteSource removes one; ErrNotFound when it is not there.
 	DeleteSource(ctx context.Context, id int64) error
 
+	// LastReceived says of each project and source when the last of its events was
+	// stored; the project is the one that reports named, "" for none.
+	LastReceived(ctx context.Context) ([]Received, error)
+
 	// Record appends to the audit log; Audit reads it, the newest first.
 	Record(ctx context.Context, e audit.Entry) error
 	Audit(ctx context.Context, q audit.Query) ([]audit.Entry, error)
@@ -152,6 +156,12 @@ type Entry struct {
 	At         event.Time
 	ReceivedAt event.Time
 	Body       []byte
+}
+
+// Received is when a source was last heard of.
+type Received struct {
+	Project, Source string
+	At              event.Time
 }
 
 // Declared is a project's declaration.
