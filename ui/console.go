@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -31,6 +32,9 @@ type console struct {
 	log    *slog.Logger
 }
 
+// errAnswered is a page's word that it has answered by itself.
+var errAnswered = errors.New("answered")
+
 // page answers one address for a signed-in person. A returned error becomes a page of its own.
 type page func(w http.ResponseWriter, r *http.Request, f view.Frame) (templ.Component, error)
 
@@ -38,10 +42,13 @@ type page func(w http.ResponseWriter, r *http.Request, f view.Frame) (templ.Comp
 func (c *console) handler() http.Handler {
 	mux := http.NewServeMux()
 	get := func(pattern string, p page) { mux.Handle("GET "+pattern, c.signedIn(p)) }
+	post := func(pattern string, p page) { mux.Handle("POST "+pattern, c.signedIn(p)) }
 	get("/{$}", c.overview)
 	get("/keyboard", c.keyboard)
 	get("/quarantine", c.quarantine)
 	get("/quarantine/{id}", c.quarantineEntry)
+	post("/quarantine", c.settleAll)
+	post("/quarantine/{id}", c.settle)
 	get("/p/{project}", c.project)
 	get("/p/{project}/metrics/{metric}", c.metric)
 	get("/p/{project}/deployments", c.deployments)
@@ -91,6 +98,9 @@ func (c *console) signedIn(p page) http.Handler {
 				return
 			}
 			body, err := p(w, r, f)
+			if errors.Is(err, errAnswered) {
+				return
+			}
 			if err != nil && statusOf(err) == http.StatusUnauthorized { // the session ended meanwhile
 				toSignIn(w, r)
 				return

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -142,8 +143,59 @@ func (f *readerFake) IncidentEvidence(_ context.Context, _ delivery.Query, key s
 	return delivery.IncidentEvidence{}, problem.New(problem.NotFound, "there is no incident %q", key)
 }
 
-func (f *readerFake) Quarantine(context.Context, delivery.Page) (delivery.List[delivery.Quarantined], error) {
-	return delivery.List[delivery.Quarantined]{Items: f.quarantine}, f.err
+func (f *readerFake) Quarantine(_ context.Context, which delivery.QuarantineFilter, _ delivery.Page) (delivery.Quarantine, error) {
+	out := delivery.Quarantine{Counts: map[string]int{}}
+	for _, q := range f.quarantine {
+		if which.Source != "" && which.Source != q.Source {
+			continue
+		}
+		out.Counts[q.Status]++
+		if which.Status == "" || which.Status == q.Status {
+			out.Items = append(out.Items, q)
+		}
+	}
+	return out, f.err
+}
+
+// Replay understands a body that says "right".
+func (f *readerFake) Replay(_ context.Context, id string, corrected *string) (delivery.Settled, error) {
+	for i, q := range f.quarantine {
+		if q.ID != id {
+			continue
+		}
+		f.quarantine[i].Attempts++
+		if corrected == nil || !strings.Contains(*corrected, "right") {
+			return delivery.Settled{}, problem.New(problem.InvalidField, "the deployment still names no commit").WithField("deployment.sha")
+		}
+		f.quarantine[i].Status = delivery.QuarantineReplayed
+		return delivery.Settled{Replayed: 1, Stored: 2}, f.err
+	}
+	return delivery.Settled{}, problem.New(problem.NotFound, "there is no delivery %q", id)
+}
+
+func (f *readerFake) Discard(_ context.Context, id string) error {
+	for i, q := range f.quarantine {
+		if q.ID == id {
+			f.quarantine[i].Status = delivery.QuarantineDiscarded
+			return f.err
+		}
+	}
+	return problem.New(problem.NotFound, "there is no delivery %q", id)
+}
+
+func (f *readerFake) SettleAll(_ context.Context, which delivery.QuarantineFilter, discard bool) (delivery.Settled, error) {
+	var out delivery.Settled
+	for i, q := range f.quarantine {
+		switch {
+		case q.Status != delivery.QuarantineOpen || which.Source != "" && which.Source != q.Source:
+		case discard:
+			f.quarantine[i].Status = delivery.QuarantineDiscarded
+			out.Discarded++
+		default:
+			out.Failed++
+		}
+	}
+	return out, f.err
 }
 
 func (f *readerFake) QuarantineEntry(_ context.Context, id string) (delivery.Quarantined, error) {
@@ -274,7 +326,7 @@ func shop() *readerFake {
 		{Key: "alertmanager/7c1", ID: "7c1", Source: "alertmanager", Title: "Checkout answers 5xx", Severity: "critical", Service: "api", Environment: "production", OpenedAt: ptr(fixtureNow.Add(-86 * time.Hour)), ResolvedAt: ptr(fixtureNow.Add(-83 * time.Hour)), DeploymentKey: "argocd/895", DeploymentID: "895", LinkedBy: "time"},
 		{Key: "alertmanager/7c2", ID: "7c2", Source: "alertmanager", Title: "Queue grows", Severity: "warning", Service: "worker", Environment: "production", OpenedAt: ptr(fixtureNow.Add(-20 * time.Hour)), LinkedBy: "none", Reason: "outside_time_window"},
 	}
-	f.quarantine = []delivery.Quarantined{{ID: "q1", Source: "github", Field: "deployment.sha", Detail: "the deployment names no commit", ReceivedAt: ptr(fixtureNow.Add(-time.Hour)), Body: `{"deployment":{"sha":""}}`}}
+	f.quarantine = []delivery.Quarantined{{ID: "q1", Source: "github", Field: "deployment.sha", Detail: "the deployment names no commit", Status: delivery.QuarantineOpen, ReceivedAt: ptr(fixtureNow.Add(-time.Hour)), Body: `{"deployment":{"sha":""}}`}}
 	for _, m := range []string{"deployment_frequency", "change_fail_rate", "deployment_rework_rate", "failed_deployment_recovery_time"} {
 		var e delivery.Evidence
 		for i := range f.deployments[:20] {

@@ -233,25 +233,3 @@ func (c *console) settings(_ http.ResponseWriter, r *http.Request, f view.Frame)
 	}
 	return view.Settings(f, *f.Project), nil
 }
-
-// quarantine lists the deliveries that could not be understood.
-func (c *console) quarantine(_ http.ResponseWriter, r *http.Request, f view.Frame) (templ.Component, error) {
-	f.Title = "Quarantine"
-	list, err := c.reader.Quarantine(r.Context(), delivery.Page{Limit: listLimit, Cursor: r.URL.Query().Get("cursor")})
-	if err != nil {
-		return nil, err
-	}
-	p := view.QuarantinePage{List: list}
-	p.First, p.Next = nextPage(f, list.NextCursor)
-	return view.Quarantine(f, p), nil
-}
-
-// quarantineEntry shows one of them.
-func (c *console) quarantineEntry(_ http.ResponseWriter, r *http.Request, f view.Frame) (templ.Component, error) {
-	f.Title = "Quarantine"
-	q, err := c.reader.QuarantineEntry(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return nil, err
-	}
-	return view.QuarantineEntry(f, q), nil
-}

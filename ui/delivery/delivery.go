@@ -22,8 +22,11 @@ type Reader interface {
 	DeploymentEvidence(ctx context.Context, q Query, key string) (DeploymentEvidence, error)
 	ChangeEvidence(ctx context.Context, q Query, sha string) (ChangeEvidence, error)
 	IncidentEvidence(ctx context.Context, q Query, key string) (IncidentEvidence, error)
-	Quarantine(ctx context.Context, page Page) (List[Quarantined], error)
+	Quarantine(ctx context.Context, which QuarantineFilter, page Page) (Quarantine, error)
 	QuarantineEntry(ctx context.Context, id string) (Quarantined, error)
+	Replay(ctx context.Context, id string, corrected *string) (Settled, error)
+	Discard(ctx context.Context, id string) error
+	SettleAll(ctx context.Context, which QuarantineFilter, discard bool) (Settled, error)
 }
 
 // Query is a question about a window. From and To are days of the project's time zone, half-open; empty is all time.
@@ -272,13 +275,4 @@ type Event struct {
 	Seq          int64
 	Type, Source string
 	At           *time.Time
-}
-
-// Quarantined is a delivery that could not be understood, kept as it came.
-type Quarantined struct {
-	ID, Source, Project, Kind, Delivery string
-	Field, Detail                       string
-	ReceivedAt                          *time.Time
-	Body                                string
-	Size                                int
 }

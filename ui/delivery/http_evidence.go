@@ -3,10 +3,8 @@ package delivery
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"github.com/fawkes-idp/fawkes/api/client/dora"
-	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 )
 
 // Evidence reads one page of the rows behind a number, the latest first.
@@ -90,24 +88,4 @@ func (h *HTTP) IncidentEvidence(ctx context.Context, q Query, key string) (Incid
 		return IncidentEvidence{}, err
 	}
 	return IncidentEvidence{Incident: incident(e.Incident), Deployment: known(e.CausedBy), Notes: each(e.Notes, note), Events: each(e.Events, logged)}, nil
-}
-
-// Quarantine lists the deliveries that could not be understood.
-func (h *HTTP) Quarantine(ctx context.Context, page Page) (List[Quarantined], error) {
-	l, err := ask[dora.QuarantineList](ctx, "the quarantine", func(ctx context.Context) (*http.Response, error) {
-		return h.client.ListQuarantine(ctx, &dora.ListQuarantineParams{Limit: page.limit(), Cursor: given(page.Cursor)})
-	})
-	return List[Quarantined]{each(l.Items, quarantined), value(l.NextCursor)}, err
-}
-
-// QuarantineEntry reads one of them with the beginning of its body.
-func (h *HTTP) QuarantineEntry(ctx context.Context, id string) (Quarantined, error) {
-	n, err := strconv.ParseInt(id, 10, 64)
-	if err != nil {
-		return Quarantined{}, problem.New(problem.NotFound, "there is no quarantined delivery %q; deliveries are numbered", id)
-	}
-	q, err := ask[dora.QuarantineBody](ctx, "a quarantined delivery", func(ctx context.Context) (*http.Response, error) {
-		return h.client.GetQuarantine(ctx, n)
-	})
-	return quarantined(q), err
 }

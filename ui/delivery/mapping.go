@@ -180,10 +180,3 @@ func note(w dora.NoteBody) Note { return Note{w.Rule, w.Detail} }
 func logged(w dora.EventBody) Event {
 	return Event{Seq: w.Seq, Type: w.Type, Source: w.Source, At: w.At}
 }
-
-func quarantined(w dora.QuarantineBody) Quarantined {
-	return Quarantined{
-		ID: w.ID, ReceivedAt: w.ReceivedAt, Source: w.Source, Project: w.Project, Kind: w.Kind, Delivery: w.Delivery, Field: w.Field, Detail: w.Detail,
-		Size: int(w.Size), Body: value(w.Body),
-	}
-}
