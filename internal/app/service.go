@@ -82,6 +82,7 @@ func (s Service) serve(ctx context.Context, opts Options, level string) (err err
 		return err
 	}
 	opts.Log, opts.Traces = log, traces
+	defer TuneMemory(s.Env)()
 	a, err := New(opts)
 	if err != nil {
 		return err

@@ -76,6 +76,7 @@ func (g *globals) up(ctx context.Context, o upOptions) (err error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // whoever read the output may go; what is kept or removed at the end must not depend on it
+	defer app.TuneMemory(g.Environ)()
 	p := &platform{g: g, options: o, began: g.Clock.Now()}
 	defer func() {
 		if stopErr := p.takeDown(); stopErr != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
@@ -51,10 +52,12 @@ func (s *Service) takeEvent(r *http.Request) (fresh bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	body, err := io.ReadAll(in)
-	if err != nil {
+	text := s.texts.get()
+	defer s.texts.put(text)
+	if _, err := text.ReadFrom(in); err != nil {
 		return false, unreadable(err)
 	}
+	body := text.Bytes() // what is read of it is copied
 	e, err := event.ParseLine(bytes.TrimPrefix(body, byteOrderMark), event.SourceBulk, asked["project"])
 	if err != nil {
 		s.quarantine(r.Context(), Quarantined{Source: event.SourceBulk, Project: asked["project"], Kind: "event"}, err, body)
@@ -67,9 +70,32 @@ func (s *Service) takeEvent(r *http.Request) (fresh bool, err error) {
 	return err == nil && got[0], err
 }
 
+// buffers are reused for the bodies of single events. Large ones are let go: one
+// event of a megabyte should not be remembered for ever.
+type buffers struct{ pool sync.Pool }
+
+const keptBuffer = 16 << 10
+
+func (b *buffers) get() *bytes.Buffer {
+	if v, ok := b.pool.Get().(*bytes.Buffer); ok {
+		return v
+	}
+	return bytes.NewBuffer(make([]byte, 0, 2<<10))
+}
+
+func (b *buffers) put(v *bytes.Buffer) {
+	if v.Cap() <= keptBuffer {
+		v.Reset()
+		b.pool.Put(v)
+	}
+}
+
 // parameters reads the query parameters of a plain handler. Unknown ones are
 // refused by name, and so is a project that the caller may not touch.
 func parameters(r *http.Request, known ...string) (map[string]string, error) {
+	if r.URL.RawQuery == "" {
+		return nil, nil
+	}
 	out := map[string]string{}
 	for name, values := range r.URL.Query() {
 		if !slices.Contains(known, name) {

@@ -35,8 +35,10 @@ type projector struct {
 	wake    chan struct{}
 	hurry   chan struct{}          // someone waits: do not rest
 	waiters atomic.Int64           // how many
+	arrived atomic.Int64           // events that this process stored
 	owners  atomic.Pointer[owners] // who owns which origin, for readers
 	alive   atomic.Pointer[[]string]
+	watched func() bool // somebody looks on without asking; may be nil
 
 	// The rest belongs to the goroutine that runs.
 	projects map[string]*live
@@ -56,6 +58,7 @@ type projector struct {
 	doubt    bool            // a step failed: go by what is stored
 	looked   time.Time
 	peers    []string // alive when leases were last looked at
+	taken    int64    // of arrived, those before the last step
 	cost     time.Duration
 	lastDone time.Time
 
@@ -219,6 +222,7 @@ func (p *projector) run(ctx context.Context) error {
 			return nil
 		}
 		p.rest(ctx)
+		p.leisure(ctx)
 	}
 }
 
@@ -330,6 +334,7 @@ func (p *projector) step(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
+	p.taken = p.arrived.Load()
 	marks, err := p.store.Marks(ctx)
 	if err != nil {
 		return false, err

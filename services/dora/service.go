@@ -28,7 +28,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
-	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -78,6 +77,7 @@ type Service struct {
 	tail      *tail
 	streams   *streams
 	gauges    *gauges
+	texts     buffers
 }
 
 type counters struct {
@@ -102,6 +102,7 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 				Name: "fawkes_dora_quarantine_dropped_total", Help: "Quarantined deliveries that were dropped because the quarantine was full."}),
 		},
 	}
+	s.projector.watched = func() bool { return len(s.streams.places) > 0 }
 	s.reader = newReader(store, s.projector, c)
 	s.tail, s.streams = newTail(store, log), newStreams(cfg.Streams)
 	s.gauges = newGauges(s.samples, c, log)
@@ -156,7 +157,11 @@ type appended struct {
 // fails for a reason that may lie in what one of them sent, each is stored by
 // itself, so that none fails for another's fault.
 func (s *Service) commit(ctx context.Context, batch [][]Record) ([]appended, error) {
-	var all []Record
+	n := 0
+	for _, b := range batch {
+		n += len(b)
+	}
+	all := make([]Record, 0, n)
 	for _, b := range batch {
 		all = append(all, b...)
 	}
@@ -206,15 +211,17 @@ func (s *Service) submit(ctx context.Context, c *sqlstore.Committer[[]Record, ap
 }
 
 func (s *Service) taken(records []Record, fresh []bool) {
+	stored := 0
 	for i, r := range records {
 		result := "duplicate"
 		if fresh[i] {
 			result = "stored"
+			stored++
 		}
 		s.count.events.WithLabelValues(string(r.Origin.Type), result).Inc()
 	}
-	if slices.Contains(fresh, true) {
-		s.projector.notify()
+	if stored > 0 {
+		s.projector.came(stored)
 		s.tail.notify()
 	}
 }

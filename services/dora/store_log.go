@@ -20,16 +20,17 @@ type sqlStore struct {
 	sweep atomic.Bool // replicas that the file knows have ended
 
 	mu      sync.RWMutex
-	origins map[Origin]int64 // by Origin without its ID
-	signs   map[string]sign  // of other replicas, by their ids
+	origins map[Origin]int64  // by Origin without its ID
+	signs   map[string]sign   // of other replicas, by their ids
+	inserts map[int]*sql.Stmt // on SQLite, by how many events each inserts
 }
 
 // NewStore makes a Store on a migrated database.
 func NewStore(db *sqlstore.DB) Store {
-	return &sqlStore{db: db, origins: map[Origin]int64{}, signs: map[string]sign{}}
+	return &sqlStore{db: db, origins: map[Origin]int64{}, signs: map[string]sign{}, inserts: map[int]*sql.Stmt{}}
 }
 
-// insertRows is how many events one statement carries on SQLite.
+// insertRows is the most events that one statement carries on SQLite.
 const insertRows = 64
 
 // appendLock is the key of PostgreSQL's advisory lock under which events get
@@ -45,14 +46,11 @@ func (s *sqlStore) Append(ctx context.Context, records []Record) ([]bool, error)
 	if err != nil {
 		return nil, err
 	}
-	stored := map[event.Key]bool{}
+	stored := make(map[event.Key]bool, len(records))
 	if s.db.Engine == sqlstore.Postgres {
 		err = s.appendPostgres(ctx, records, ids, stored)
 	} else {
-		err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-			clear(stored)
-			return s.appendSQLite(ctx, tx, records, ids, stored)
-		})
+		err = s.appendSQLite(ctx, records, ids, stored)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("append to the event log: %w", err)
@@ -65,38 +63,60 @@ func (s *sqlStore) Append(ctx context.Context, records []Record) ([]bool, error)
 	return out, nil
 }
 
-func (s *sqlStore) appendSQLite(ctx context.Context, tx *sql.Tx, records []Record, ids []int64, stored map[event.Key]bool) error {
-	// Only a full statement comes more than once, and so is worth preparing.
-	insert := func(n int, args []any) (*sql.Rows, error) { return tx.QueryContext(ctx, insertEvents(n), args...) }
-	if len(records) >= 2*insertRows {
-		full, err := tx.PrepareContext(ctx, insertEvents(insertRows))
-		if err != nil {
-			return err
-		}
-		defer full.Close() //nolint:errcheck // ends with the transaction
-		insert = func(n int, args []any) (*sql.Rows, error) {
-			if n == insertRows {
-				return full.QueryContext(ctx, args...)
-			}
-			return tx.QueryContext(ctx, insertEvents(n), args...)
-		}
+func (s *sqlStore) appendSQLite(ctx context.Context, records []Record, ids []int64, stored map[event.Key]bool) error {
+	inserts, err := s.prepare(ctx)
+	if err != nil {
+		return err
 	}
-	for len(records) > 0 {
-		n := min(insertRows, len(records))
-		args := make([]any, 0, 6*n)
-		for i, r := range records[:n] {
-			args = append(args, r.Key[:], ids[i], int64(r.At), int64(r.ReceivedAt), r.Entity, r.Body)
+	return s.db.Tx(ctx, func(tx *sql.Tx) error {
+		clear(stored)
+		return insertAll(ctx, tx, inserts, records, ids, stored)
+	})
+}
+
+// insertAll inserts by statements that stay prepared on the one connection
+// that writes: each carries a power of two of events, so that there are few.
+func insertAll(ctx context.Context, tx *sql.Tx, inserts map[int]*sql.Stmt, records []Record, ids []int64, stored map[event.Key]bool) error {
+	args := make([]any, 0, 6*min(insertRows, len(records)))
+	for n := insertRows; len(records) > 0; n /= 2 {
+		if n > len(records) {
+			continue
 		}
-		rows, err := insert(n, args)
-		if err != nil {
-			return err
+		insert := tx.StmtContext(ctx, inserts[n])
+		for len(records) >= n {
+			args = args[:0]
+			for i, r := range records[:n] {
+				args = append(args, r.Key[:], ids[i], int64(r.At), int64(r.ReceivedAt), r.Entity, r.Body)
+			}
+			rows, err := insert.QueryContext(ctx, args...)
+			if err != nil {
+				return err
+			}
+			if err := readKeys(rows, stored); err != nil {
+				return err
+			}
+			records, ids = records[n:], ids[n:]
 		}
-		if err := readKeys(rows, stored); err != nil {
-			return err
-		}
-		records, ids = records[n:], ids[n:]
 	}
 	return nil
+}
+
+// prepare makes the statements that insert, once. It must not be called inside a
+// transaction, which holds the connection that it needs.
+func (s *sqlStore) prepare(ctx context.Context) (map[int]*sql.Stmt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := insertRows; n > 0; n /= 2 {
+		if s.inserts[n] != nil {
+			continue
+		}
+		st, err := s.db.Write.PrepareContext(ctx, insertEvents(n))
+		if err != nil {
+			return nil, err
+		}
+		s.inserts[n] = st
+	}
+	return s.inserts, nil
 }
 
 func insertEvents(n int) string {

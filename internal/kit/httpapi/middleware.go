@@ -30,7 +30,7 @@ func Wrap(opts Options, next http.Handler) http.Handler {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
-	e := &edge{log: opts.Log, next: refine(next), durations: durations(opts)}
+	e := &edge{log: opts.Log, next: refine(next), durations: durations(opts), headers: securityHeaders()}
 	if opts.Tracer == nil {
 		return e
 	}
@@ -63,12 +63,13 @@ type edge struct {
 	log       *slog.Logger
 	next      http.Handler
 	durations *prometheus.HistogramVec // nil: not measured
+	headers   []header
 }
 
 func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	id := requestID(r)
-	setSecurityHeaders(w.Header())
+	e.setSecurityHeaders(w.Header())
 	w.Header().Set(RequestIDHeader, id)
 
 	ctx, bounds, done := limit(w, r)

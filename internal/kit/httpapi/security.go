@@ -13,13 +13,28 @@ const (
 
 // setSecurityHeaders sets what every answer carries. A handler that answers with
 // a page replaces the policy by PagePolicy.
-func setSecurityHeaders(h http.Header) {
-	h.Set("Content-Security-Policy", DataPolicy)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+func (e *edge) setSecurityHeaders(h http.Header) {
+	for _, f := range e.headers {
+		h[f.name] = f.value
+	}
+}
+
+// securityHeaders are the headers of every answer, by their canonical names. All
+// answers share the values, which nobody changes in place.
+func securityHeaders() []header {
+	return []header{
+		{"Content-Security-Policy", []string{DataPolicy}},
+		{"X-Content-Type-Options", []string{"nosniff"}},
+		{"X-Frame-Options", []string{"DENY"}},
+		{"Referrer-Policy", []string{"same-origin"}},
+		{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+		{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	}
+}
+
+type header struct {
+	name  string
+	value []string
 }
 
 // Page sets the headers of an HTML answer: its type and the policy of pages.

@@ -31,6 +31,11 @@ const (
 	// backstopPages is when the writer itself copies back; it is reached only when
 	// the background cannot keep up.
 	backstopPages = 32768
+	// writerCache and readerCache are the pages each connection keeps, as SQLite
+	// counts: a negative number of KiB. They lie outside Go's heap and beside the
+	// system's own cache of the file, from which a page comes in a microsecond.
+	writerCache = -8000
+	readerCache = -2000
 )
 
 func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
@@ -68,7 +73,7 @@ func openPools(ctx context.Context, path string, opts Options) (*DB, error) {
 	if readers <= 0 {
 		readers = 4
 	}
-	write, err := sqlitePool(path, 1, "_txlock=immediate", pragma("wal_autocheckpoint(%d)", backstopPages), pragma("cache_size(-16000)"))
+	write, err := sqlitePool(path, 1, "_txlock=immediate", pragma("wal_autocheckpoint(%d)", backstopPages), pragma("cache_size(%d)", writerCache))
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +82,7 @@ func openPools(ctx context.Context, path string, opts Options) (*DB, error) {
 	if err := write.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), write.Close())
 	}
-	read, err := sqlitePool(path, readers, "_query_only=1", pragma("cache_size(-8000)"))
+	read, err := sqlitePool(path, readers, "_query_only=1", pragma("cache_size(%d)", readerCache))
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}

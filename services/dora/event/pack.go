@@ -47,6 +47,9 @@ func Pack(b Body) ([]byte, error) {
 	if c, ok := b.(*Commit); ok {
 		return packCommit(c)
 	}
+	if out, ok := packPlain(b); ok {
+		return out, nil
+	}
 	out, err := json.Marshal(b)
 	if err != nil {
 		return nil, fmt.Errorf("event: pack %s: %w", b.Type(), err)
