@@ -20,7 +20,7 @@ Days in --from and --to are days in the project's time zone; the window begins w
 	imports := &cobra.Command{Use: "import", Short: "Bring delivery history in"}
 	imports.AddCommand(newImportGitCommand(g), newImportEventsCommand(g))
 	cmd.AddCommand(imports, newReportCommand(g), newDeploymentsCommand(g), newChangesCommand(g), newIncidentsCommand(g),
-		newEvidenceCommand(g), newQuarantineCommand(g), newProjectCommand(g), newSourceCommand(g), newAuditCommand(g), newRelayCommand(g))
+		newEvidenceCommand(g), newQuarantineCommand(g), newProjectCommand(g), newProfileCommand(g), newSourceCommand(g), newAuditCommand(g), newRelayCommand(g))
 	cmd.AddCommand(newWatchCommand(g))
 	return cmd
 }
@@ -39,7 +39,7 @@ func (s *scope) add(cmd *cobra.Command) {
 	f.StringVar(&s.environment, "environment", "", "only this environment (default: all of kind production)")
 	f.StringVar(&s.from, "from", "", "from this day or time on, for example 2025-01-01")
 	f.StringVar(&s.to, "to", "", "up to this day or time, which is not part of the window")
-	f.StringVar(&s.profile, "profile", "", "by whose rules: dora-2025, devlake-2023 (default dora-2025)")
+	f.StringVar(&s.profile, "profile", "", "by whose rules: dora-2025, devlake-2023, fourkeys, gitlab, or one of your own (default dora-2025)")
 }
 
 // query is the scope as the API takes it.

@@ -58,7 +58,7 @@ type ScopeInput struct {
 	Environment string `query:"environment" doc:"Only this environment; without one, all of kind production"`
 	From        string `query:"from" doc:"Beginning, inclusive: a day of the project's time zone (2026-01-31) or a time (RFC 3339). Without one, the day of the first deployment."`
 	To          string `query:"to" doc:"End, exclusive: a day or a time. Without one, now."`
-	Profile     string `query:"profile" doc:"By whose rules: dora-2025 (default) or devlake-2023"`
+	Profile     string `query:"profile" doc:"By whose rules: dora-2025 (default), devlake-2023, fourkeys, gitlab, or a profile of your own"`
 }
 
 // ask reads the newest history of the project and the question about it.
@@ -66,7 +66,7 @@ func (s *Service) ask(ctx context.Context, in ScopeInput, interval string) (answ
 	fail := func(err error) (answer, metrics.Query, metrics.Profile, error) {
 		return answer{}, metrics.Query{}, metrics.Profile{}, queryProblem(err)
 	}
-	profile, err := metrics.ProfileNamed(in.Profile)
+	profile, err := s.profile(ctx, in.Profile)
 	if err != nil {
 		return fail(err)
 	}

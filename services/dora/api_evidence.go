@@ -89,7 +89,7 @@ func (s *Service) registerEvidence(api huma.API) {
 				return nil, err
 			}
 			return &evidenceOutput{evidenceBody{
-				Metric: in.Metric, Value: report.Metric(in.Metric), Profile: p.Name, Rules: p.Rules,
+				Metric: in.Metric, Value: report.Metric(in.Metric), Profile: p.Name, Rules: sentences(p),
 				Items: rows.Body.Items, NextCursor: rows.Body.NextCursor,
 			}}, nil
 		})

@@ -59,33 +59,3 @@ func link(all []metrics.Metric, in ScopeInput, from, to time.Time) {
 		all[i].Evidence = &address
 	}
 }
-
-type profileBody struct {
-	Name       string   `json:"name" doc:"Name of the profile"`
-	Summary    string   `json:"summary" doc:"What it is, in a sentence"`
-	Rules      []string `json:"rules" doc:"Its rules, a sentence each"`
-	Unit       string   `json:"unit" doc:"What a change is: commit or pull_request"`
-	Percentile string   `json:"percentile" doc:"Kind of percentile: continuous or lower"`
-	Edition    string   `json:"edition" doc:"Edition of the table of levels"`
-}
-
-type profilesOutput struct {
-	Body struct {
-		Profiles []profileBody   `json:"profiles" doc:"The profiles, the default first"`
-		Levels   []metrics.Table `json:"levels" doc:"The tables of levels with their bounds"`
-	}
-}
-
-func (s *Service) registerProfiles(api huma.API) {
-	huma.Register(api, operation("list-profiles", http.MethodGet, "/profiles", "metrics", auth.ScopeDoraRead,
-		"Profiles and levels", "The sets of rules by which the same history becomes numbers, and the published bounds of the levels."),
-		func(context.Context, *struct{}) (*profilesOutput, error) {
-			out := &profilesOutput{}
-			out.Body.Profiles = []profileBody{}
-			for _, p := range metrics.Profiles() {
-				out.Body.Profiles = append(out.Body.Profiles, profileBody{p.Name, p.Summary, p.Rules, string(p.Unit), string(p.Percentile), p.Edition})
-			}
-			out.Body.Levels = metrics.Levels()
-			return out, nil
-		})
-}

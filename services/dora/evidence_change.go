@@ -14,7 +14,7 @@ import (
 func (s *Service) changeEvidence(a answer, p metrics.Profile, sha string) (changeEvidence, error) {
 	b := changeEvidence{Changes: []metrics.Change{}, Deployments: []metrics.Deployment{}, Notes: []noteBody{}}
 	places := commitPlaces(a.History, sha)
-	if p.Unit == metrics.UnitPullRequest {
+	if p.Unit() == metrics.UnitPullRequest {
 		places = requestPlaces(a.History, sha)
 	}
 	for _, at := range places {
@@ -45,7 +45,7 @@ func (s *Service) changeEvidence(a answer, p metrics.Profile, sha string) (chang
 func (b *changeEvidence) place(a answer, p metrics.Profile, c metrics.Change) {
 	if d := find(a, p, c.Deployment); d != nil {
 		b.Deployments = append(b.Deployments, *d)
-		b.Notes = append(b.Notes, noteBody{p.LeadRule, fmt.Sprintf("%s is the first successful deployment to %s of %s that contains it.", d.ID, d.Environment, d.Service)})
+		b.Notes = append(b.Notes, noteBody{p.LeadRule(), fmt.Sprintf("%s is the first successful deployment to %s of %s that contains it.", d.ID, d.Environment, d.Service)})
 	} else if c.Reason != nil {
 		b.Notes = append(b.Notes, noteBody{*c.Reason, "No deployment holds it."})
 	}

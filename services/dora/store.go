@@ -120,6 +120,23 @@ type Store interface {
 	Record(ctx context.Context, e audit.Entry) error
 	Audit(ctx context.Context, q audit.Query) ([]audit.Entry, error)
 
+	// UserProfiles lists the newest version of each profile that people wrote and
+	// did not delete, by name.
+	UserProfiles(ctx context.Context) ([]StoredProfile, error)
+	// UserProfile is one version of a profile, 0 for the newest, which can say
+	// that the profile was deleted; ErrNotFound when there never was one.
+	UserProfile(ctx context.Context, name string, version int64) (StoredProfile, error)
+	// PutProfile adds the next version, none when the last has the same Spec; one without a Spec deletes the profile,
+	// and is ErrNotFound when there is none.
+	PutProfile(ctx context.Context, p StoredProfile) (StoredProfile, error)
+
+	// AddAnnotation stores a mark beside the trends and gives it its id.
+	AddAnnotation(ctx context.Context, a Annotation) (Annotation, error)
+	// Annotations lists those of a project with from <= at < to, by time.
+	Annotations(ctx context.Context, project string, from, to event.Time) ([]Annotation, error)
+	// DeleteAnnotation removes one; ErrNotFound when the project has none of that id.
+	DeleteAnnotation(ctx context.Context, project string, id int64) error
+
 	// Imports lists how far importers have come; repo "" for all of a project.
 	Imports(ctx context.Context, project, repo string) ([]Import, error)
 	// PutImport stores one importer's progress.

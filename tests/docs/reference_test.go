@@ -78,8 +78,14 @@ func levels() string {
 	var rows [][]string
 	for _, table := range metrics.Levels() {
 		cells := []string{table.Edition, "`" + table.Metric + "`"}
-		for _, b := range table.Bounds {
-			cells = append(cells, b.Text)
+		for _, level := range []string{metrics.Elite, metrics.High, metrics.Medium} {
+			text := "–"
+			for _, b := range table.Bounds {
+				if b.Level == level {
+					text = b.Text
+				}
+			}
+			cells = append(cells, text)
 		}
 		rows = append(rows, cells)
 	}
@@ -93,8 +99,14 @@ func profiles() string {
 			out.WriteString("\n")
 		}
 		out.WriteString("### " + p.Name + "\n\n" + p.Summary + " Levels are those of " + p.Edition + ".\n\n")
-		for n, rule := range p.Rules {
-			out.WriteString(strconv.Itoa(n+1) + ". " + rule + "\n")
+		for n, rule := range p.Rules() {
+			out.WriteString(strconv.Itoa(n+1) + ". `" + rule.ID + ": " + rule.Choice + "` " + rule.Text + "\n")
+		}
+		if len(p.Limits) > 0 {
+			out.WriteString("\nWhat it cannot give of the original:\n\n")
+		}
+		for _, limit := range p.Limits {
+			out.WriteString("- " + limit + "\n")
 		}
 	}
 	return out.String()

@@ -34,6 +34,20 @@ func newCalendar(s project.Spec) calendar {
 	return c
 }
 
+// under is the calendar by which a profile counts days and weeks.
+func (c calendar) under(s project.Spec, p *Choices) calendar {
+	if p.Days == ByProject && p.WeekStart == ByProject {
+		return c
+	}
+	if p.Days == UTC {
+		s.TimeZone = ""
+	}
+	if p.WeekStart != ByProject {
+		s.Calendar.WeekStart = p.WeekStart
+	}
+	return newCalendar(s)
+}
+
 // civil numbers the days of the calendar: 0 is 1970-01-01.
 func civil(y int, m time.Month, d int) int32 {
 	return int32(floorDiv(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix(), 86400))

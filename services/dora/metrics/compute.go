@@ -17,7 +17,7 @@ func Compute(v *View, q Query, p Profile) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	parts, err := v.cal.buckets(s.window, q.Interval)
+	parts, err := v.index(p).cal.buckets(s.window, q.Interval)
 	if err != nil {
 		return Report{}, err
 	}
@@ -31,8 +31,8 @@ func Compute(v *View, q Query, p Profile) (Report, error) {
 		}
 	}
 	r := Report{
-		Project: v.spec.Project, Profile: p.Name, Service: text(q.Service), Team: text(q.Team), Environment: text(q.Environment),
-		TimeZone: v.cal.loc.String(), Interval: q.Interval, From: s.window.from.UTC(), To: s.window.to.UTC(), AsOf: v.AsOf.UTC(),
+		Project: v.spec.Project, Profile: p.Name, Version: p.Version, Service: text(q.Service), Team: text(q.Team), Environment: text(q.Environment),
+		TimeZone: e.x.cal.loc.String(), Interval: q.Interval, From: s.window.from.UTC(), To: s.window.to.UTC(), AsOf: v.AsOf.UTC(),
 		Metrics: e.metrics(s.window, s.open),
 	}
 	if r.Interval == "" {
@@ -75,6 +75,7 @@ type engine struct {
 	gone    [columns][]Span // buffers for spans that are not contiguous
 	days    []uint64
 	reasons []int
+	daily   daily
 	waiting []mergedHead // merged pull requests that were not delivered in the scope
 }
 
@@ -88,14 +89,15 @@ type stretch struct {
 type counts struct {
 	stretches                     []stretch
 	all, successful, rated        int
-	failed, unplanned             int
+	failed, unplanned, linked     int
 	uncounted, unrated            map[string]int
 	distinct                      int
 	seen                          bool // some deployment finished before the end of the window
 	failedBy                      map[string]int
 	firstDay, lastDay             int32
 	days, weeks, months, workdays float64
-	weekMedian, monthMedian       float64
+	weekMedian, monthMedian       float64 // of days with a deployment
+	deployedWeek, weeksPerMonth   float64 // of the Four Keys dashboard
 }
 
 func (e *engine) metrics(w window, open bool) []Metric {
@@ -106,7 +108,7 @@ func (e *engine) metrics(w window, open bool) []Metric {
 	if !cut.from.Before(cut.to) {
 		var out []Metric
 		for _, name := range Names() {
-			m := metric(name, e.x.profile.Edition)
+			m := metric(name, e.x.profile.Choices.Edition)
 			m.unknown(ReasonNotElapsed, "the window has not begun yet")
 			out = append(out, m)
 		}
@@ -127,7 +129,7 @@ func (e *engine) metrics(w window, open bool) []Metric {
 func (e *engine) count(w window) counts {
 	c := counts{uncounted: map[string]int{}, unrated: map[string]int{}, failedBy: map[string]int{}}
 	from, to := w.micros()
-	c.firstDay, c.lastDay = e.v.cal.day(from), e.v.cal.day(to-1)
+	c.firstDay, c.lastDay = e.x.cal.day(from), e.x.cal.day(to-1)
 	words := int(c.lastDay-c.firstDay)/64 + 1
 	if cap(e.days) < words {
 		e.days = make([]uint64, words)
@@ -166,6 +168,7 @@ func (e *engine) count(w window) counts {
 			}
 		}
 		for _, f := range l.failedBetween(a, b) {
+			c.linked += int(f.incidents)
 			for _, rule := range f.rules {
 				c.failedBy[rule]++
 			}
@@ -207,23 +210,29 @@ func (e *engine) late(cut, w window) int {
 // the beginning, less than a day counts as one: a rate is not extrapolated from
 // the minutes since the event that began it.
 func (e *engine) measure(w window, c *counts, open bool) {
-	cal := &e.v.cal
+	cal := &e.x.cal
 	c.days = cal.days(w.from, w.to)
 	if open {
 		c.days = max(c.days, 1)
 	}
+	if e.x.profile.Choices.FrequencyDays == DaysWhole {
+		c.days = float64(c.lastDay - c.firstDay + 1)
+	}
 	c.weeks = c.days / 7
 	c.months = cal.months(w.from, w.to)
 	c.workdays = cal.workdays(w.from, w.to)
-	if e.x.profile.MedianWeeks {
-		c.weekMedian = e.medianDays(c, cal.week)
-		c.monthMedian = e.medianDays(c, cal.month)
+	switch e.x.profile.Choices.FrequencyLevel {
+	case LevelByMedianWeek:
+		c.weekMedian = lowerMedian(e.perUnit(c, cal.week))
+		c.monthMedian = lowerMedian(e.perUnit(c, cal.month))
+	case LevelByFourKeysWeek:
+		e.fourKeysWeeks(c)
 	}
 }
 
-// medianDays is the lower median, over the calendar units that the window
-// touches, of the days with a deployment.
-func (e *engine) medianDays(c *counts, unit func(day int32) int32) float64 {
+// perUnit counts the days with a deployment in each calendar unit that the
+// window touches.
+func (e *engine) perUnit(c *counts, unit func(day int32) int32) []int {
 	var per []int
 	former := int32(-1 << 31)
 	for d := c.firstDay; d <= c.lastDay; d++ {
@@ -233,19 +242,34 @@ func (e *engine) medianDays(c *counts, unit func(day int32) int32) float64 {
 		i := d - c.firstDay
 		per[len(per)-1] += int(e.days[i/64] >> (i % 64) & 1)
 	}
-	return lowerMedian(per)
+	return per
+}
+
+// fourKeysWeeks takes the medians over the weeks that the level of Four Keys
+// goes by. A week belongs to the month of its first day.
+func (e *engine) fourKeysWeeks(c *counts) {
+	cal := &e.x.cal
+	days := e.perUnit(c, cal.week)
+	deployed, inMonth := make([]int, len(days)), make([]int, len(days))
+	month := make([]int32, len(days))
+	per := map[int32]int{}
+	for i := range days {
+		month[i] = cal.month(cal.week(c.firstDay) + int32(7*i))
+		if days[i] > 0 {
+			deployed[i] = 1
+			per[month[i]]++
+		}
+	}
+	for i := range inMonth {
+		inMonth[i] = per[month[i]]
+	}
+	c.weekMedian, c.deployedWeek, c.weeksPerMonth = median(days), median(deployed), median(inMonth)
 }
 
 func (l *laneIndex) failedBetween(a, b int) []failedRow {
 	i := sort.Search(len(l.failed), func(i int) bool { return int(l.failed[i].at) >= a })
 	j := i + sort.Search(len(l.failed)-i, func(k int) bool { return int(l.failed[i+k].at) >= b })
 	return l.failed[i:j]
-}
-
-func (l *laneIndex) recoveriesBetween(a, b int) []recoveryRow {
-	i := sort.Search(len(l.recoveries), func(i int) bool { return int(l.recoveries[i].at) >= a })
-	j := i + sort.Search(len(l.recoveries)-i, func(k int) bool { return int(l.recoveries[i+k].at) >= b })
-	return l.recoveries[i:j]
 }
 
 func (s *spans) excludedBetween(a, b int) []exclusion {
@@ -278,7 +302,7 @@ func (m *Metric) unknown(reason, detail string) {
 }
 
 // judge sets the level; at gives the value in the unit of a bound.
-func (m *Metric) judge(at func(unit string) float64) {
+func (m *Metric) judge(p Profile, at func(unit string) float64) {
 	if m.Metric == ReworkRate {
 		m.LevelReason = text("no bounds are published for the rework rate")
 		return
@@ -287,7 +311,7 @@ func (m *Metric) judge(at func(unit string) float64) {
 		m.LevelReason = text(fmt.Sprintf("n = %d; a level needs at least %d", m.N, LevelMinimum))
 		return
 	}
-	if l := level(*m.LevelEdition, m.Metric, at); l != "" {
+	if l := p.level(m.Metric, at); l != "" {
 		m.Level = text(l)
 		return
 	}

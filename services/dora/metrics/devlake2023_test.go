@@ -50,7 +50,7 @@ func TestDevLakeLeadRules(t *testing.T) {
 			if row.pr.finished != "" {
 				to = &history.Delivery{FinishedAt: clock(row.pr.finished)}
 			}
-			if diff := cmp.Diff(row.want, pullRequestLead(p, to)); diff != "" {
+			if diff := cmp.Diff(row.want, choicesOf(DevLake2023()).pullRequestLead(p, to)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

@@ -189,7 +189,7 @@ func TestCommitLeadRules(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := &history.Change{FirstAt: at(t, row.authored), Reason: row.reason, PR: -1}
-			if diff := cmp.Diff(row.want, commitLead(d, c, row.pr)); diff != "" {
+			if diff := cmp.Diff(row.want, choicesOf(DORA2025()).commitLead(d, c, row.pr)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

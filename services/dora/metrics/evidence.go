@@ -13,6 +13,7 @@ const (
 	RuleSuccessful = "successful_production_deployment"
 	RuleFinished   = "finished_production_deployment"
 	RuleUnplanned  = "unplanned"
+	RuleOpened     = "incident_opened"
 )
 
 // Evidence lists the rows behind one number of [Compute] for the same query:
@@ -41,12 +42,14 @@ func Evidence(v *View, q Query, p Profile, name string, l List) (Rows[EvidenceRo
 			return
 		}
 		switch {
-		case name == ChangeLeadTime && p.Unit == UnitPullRequest:
+		case name == ChangeLeadTime && p.Unit() == UnitPullRequest:
 			x.requestEvidence(v, s, l, give)
 		case name == ChangeLeadTime:
 			x.commitEvidence(v, s, l, skip, give)
 		case name == RecoveryTime:
 			x.recoveryEvidence(v, s, l, skip, give)
+		case name == ChangeFailRate && p.Choices.FailRate == RateOfIncidents:
+			x.incidentEvidence(v, s, l, &skip, give)
 		case l.Newest:
 			if x.asideEvidence(v, s, true, &skip, give) {
 				x.countedEvidence(v, s, l, name, &skip, give)
@@ -78,9 +81,9 @@ func (x *index) countedEvidence(v *View, s *scope, l List, name string, skip *in
 // countEvidence is what a deployment contributed to a count or a ratio.
 func (x *index) countEvidence(d *history.Deployment, name string) EvidenceRow {
 	r := EvidenceRow{Kind: "deployment", Unit: "count", Deployment: ptr(x.deployment(d))}
-	reason := x.profile.Rated(d)
+	reason := x.profile.Choices.rated(d)
 	if name == DeploymentFrequency {
-		reason = successful(d)
+		reason = x.profile.Choices.counted(d)
 	}
 	if reason != "" {
 		r.Reason = text(reason)
@@ -89,7 +92,13 @@ func (x *index) countEvidence(d *history.Deployment, name string) EvidenceRow {
 	switch {
 	case name == DeploymentFrequency:
 		r.Value, r.Rule = ptr(1.0), text(RuleSuccessful)
-	case name == ChangeFailRate && r.Deployment.Failed:
+	case name == ChangeFailRate && x.profile.Choices.FailRate == RateOfLinkedIncidents:
+		linked := x.linked(d)
+		r.Value, r.Rule = ptr(float64(len(linked))), text(RuleFinished)
+		if len(linked) > 0 {
+			r.Rule, r.Ref = text(history.FailedIncident), text(linked[0].Key())
+		}
+	case name == ChangeFailRate && x.profile.Choices.FailRate == RateOfDeployments && r.Deployment.Failed:
 		f := r.Deployment.Failures[0]
 		r.Value, r.Rule, r.Ref = ptr(1.0), text(f.Rule), f.Ref
 	case name == ReworkRate && d.Unplanned:
@@ -100,18 +109,41 @@ func (x *index) countEvidence(d *history.Deployment, name string) EvidenceRow {
 	return r
 }
 
+// incidentEvidence is what stands behind incidents per deployment: first the
+// deployments that it divides by, then the incidents, 1 each.
+func (x *index) incidentEvidence(v *View, s *scope, l List, skip *int, give func(EvidenceRow) bool) {
+	if l.Newest && !x.asideEvidence(v, s, true, skip, give) || !x.countedEvidence(v, s, l, ChangeFailRate, skip, give) {
+		return
+	}
+	for i := range inOrder(v.opened(s.window), l.Newest) {
+		if !v.hits(s, i) {
+			continue
+		}
+		if *skip > 0 {
+			*skip--
+			continue
+		}
+		if !give(EvidenceRow{Kind: "incident", Unit: "count", Value: ptr(1.0), Rule: text(RuleOpened), Incident: ptr(v.incidentRow(x.profile, i))}) {
+			return
+		}
+	}
+	if !l.Newest {
+		x.asideEvidence(v, s, false, skip, give)
+	}
+}
+
 func (x *index) commitEvidence(v *View, s *scope, l List, skip int, give func(EvidenceRow) bool) {
 	for d := range v.inScope(s, l) {
 		if d.FinishedAt == 0 {
 			continue
 		}
-		if len(d.Changes) == 0 && d.Reason != "" && d.Outcome == event.OutcomeSuccess {
+		if reason := x.unknownChanges(d); reason != "" {
 			// It counts as one row whose changes are not known.
 			if skip > 0 {
 				skip--
 				continue
 			}
-			if !give(EvidenceRow{Kind: "deployment", Unit: UnitSeconds, Reason: text(d.Reason), Deployment: ptr(x.deployment(d))}) {
+			if !give(EvidenceRow{Kind: "deployment", Unit: UnitSeconds, Reason: text(reason), Deployment: ptr(x.deployment(d))}) {
 				return
 			}
 			continue
@@ -135,7 +167,7 @@ func (x *index) changeEvidence(kind string, row Change, lead Lead) EvidenceRow {
 		r.Reason = text(lead.Reason)
 	}
 	if row.Deployment != nil {
-		r.Rule, r.Ref = text(x.profile.LeadRule), row.Deployment
+		r.Rule, r.Ref = text(x.profile.LeadRule()), row.Deployment
 	}
 	return r
 }
@@ -156,25 +188,23 @@ func (x *index) requestEvidence(v *View, s *scope, l List, give func(EvidenceRow
 
 func (x *index) recoveryEvidence(v *View, s *scope, l List, skip int, give func(EvidenceRow) bool) {
 	from, to := s.window.micros()
-	for d := range v.inScope(s, l) {
-		if d.FinishedAt == 0 {
+	for r := range inOrder(v.recoveriesBetween(x, s, from, to), l.Newest) {
+		if skip > 0 {
+			skip--
 			continue
 		}
-		for _, r := range x.profile.Recoveries(d, x.linked(d)) {
-			if skip > 0 {
-				skip--
-				continue
-			}
-			row := EvidenceRow{Kind: "deployment", Unit: UnitSeconds, Value: seconds(r.Span), Reason: text(r.Reason), Rule: text(r.Rule), Ref: text(r.Ref), Deployment: ptr(x.deployment(d))}
-			if r.Incident != nil {
-				row.Kind, row.Incident = "incident", ptr(v.incidentRow(x.profile, r.Incident))
-			}
-			if x.profile.RecoveredInWindow && r.Span != Unknown && (r.End < from || r.End >= to) {
-				row.Value, row.Reason = nil, text(ReasonResolvedElsewhen)
-			}
-			if !give(row) {
-				return
-			}
+		row := EvidenceRow{Kind: "deployment", Unit: UnitSeconds, Value: seconds(r.Span), Reason: text(r.Reason), Rule: text(r.Rule), Ref: text(r.Ref)}
+		if r.deployment != nil {
+			row.Deployment = ptr(x.deployment(r.deployment))
+		}
+		if r.Incident != nil {
+			row.Kind, row.Incident = "incident", ptr(v.incidentRow(x.profile, r.Incident))
+		}
+		if reason := x.profile.Choices.beyond(r, from, to); reason != "" {
+			row.Value, row.Reason = nil, text(reason)
+		}
+		if !give(row) {
+			return
 		}
 	}
 }

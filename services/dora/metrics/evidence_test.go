@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -100,6 +101,7 @@ func TestEvidenceAddsUpToTheNumber(t *testing.T) {
 				m := &r.Metrics[i]
 				var spans []Span
 				sum, n, reasons := 0.0, 0, map[string]int{}
+				byDay := map[string][]Span{}
 				for _, row := range rows[EvidenceRow](t)(Evidence(v, q, p, m.Metric, List{})) {
 					if (row.Value == nil) == (row.Reason == nil) {
 						t.Errorf("%s: both or neither of value and reason: %s", m.Metric, line(row))
@@ -108,8 +110,11 @@ func TestEvidenceAddsUpToTheNumber(t *testing.T) {
 						reasons[*row.Reason]++
 						continue
 					}
-					n++
+					if row.Kind != "incident" || m.Metric != ChangeFailRate { // incidents per deployment: n is that of the deployments
+						n++
+					}
 					sum += *row.Value
+					byDay[dayOf(row)] = append(byDay[dayOf(row)], Span(*row.Value*1e6))
 					spans = append(spans, Span(*row.Value*1e6))
 				}
 				if d := cmp.Diff(m.Completeness.Reasons, reasons); d != "" || n != m.N {
@@ -125,7 +130,13 @@ func TestEvidenceAddsUpToTheNumber(t *testing.T) {
 					wantValue(t, m.Metric, m.Value, sum/float64(n))
 				case UnitSeconds:
 					var s selector
-					wantValue(t, m.Metric, m.Value, s.summarize([]set{{values: spans}}, p.Percentile, false).p50)
+					if p.Choices.Aggregation == DailyMedians {
+						spans = nil
+						for _, day := range byDay {
+							spans = append(spans, Span(s.summarize([]set{{values: day}}, Percentile(p.Choices.Percentile), true).p50*1e6))
+						}
+					}
+					wantValue(t, m.Metric, m.Value, s.summarize([]set{{values: spans}}, Percentile(p.Choices.Percentile), false).p50)
 				}
 			}
 		}
@@ -235,4 +246,16 @@ func TestPendingChangesSayWhyTheyWait(t *testing.T) {
 	if got := rows[Change](t)(Changes(v, q, DORA2025(), List{})); len(got) != 1 {
 		t.Errorf("%d changes deployed or waiting from the window, want 1", len(got))
 	}
+}
+
+// dayOf names the place and UTC day whose median a row is part of: a change's
+// deployment, or the end of an incident.
+func dayOf(r EvidenceRow) string {
+	switch {
+	case r.Change != nil && r.Change.DeployedAt != nil:
+		return *r.Change.Service + *r.Change.Environment + r.Change.DeployedAt.UTC().Format(time.DateOnly)
+	case r.Incident != nil && r.Incident.ResolvedAt != nil:
+		return show(r.Incident.Service) + r.Incident.ResolvedAt.UTC().Format(time.DateOnly)
+	}
+	return ""
 }

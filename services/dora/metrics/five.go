@@ -8,7 +8,7 @@ import (
 
 // frequency is successful deployments per elapsed calendar day.
 func (e *engine) frequency(c *counts) Metric {
-	m := metric(DeploymentFrequency, e.x.profile.Edition)
+	m := metric(DeploymentFrequency, e.x.profile.Choices.Edition)
 	m.N = c.successful
 	m.Completeness = Completeness{Linked: c.successful, Total: c.all, Reasons: c.uncounted}
 	m.Parts = Parts{Deployments: ptr(c.successful), Days: ptr(c.days), Workdays: ptr(c.workdays)}
@@ -25,12 +25,22 @@ func (e *engine) frequency(c *counts) Metric {
 		m.Parts.PerWorkday = ptr(float64(c.successful) / c.workdays)
 	}
 	perWeek, perMonth := float64(c.distinct)/c.weeks, float64(c.distinct)/c.months
-	if e.x.profile.MedianWeeks {
+	switch e.x.profile.Choices.FrequencyLevel {
+	case LevelByMedianWeek:
 		perWeek, perMonth = c.weekMedian, c.monthMedian
 		m.Parts.MedianDaysPerWeek, m.Parts.MedianDaysPerMonth = ptr(perWeek), ptr(perMonth)
+	case LevelByFourKeysWeek:
+		perWeek = c.weekMedian
+		m.Parts.MedianDaysPerWeek = ptr(perWeek)
 	}
-	m.judge(func(unit string) float64 {
+	m.judge(e.x.profile, func(unit string) float64 {
 		switch unit {
+		case UnitPerDay:
+			return value
+		case unitWeeks:
+			return c.deployedWeek
+		case unitWeeksPerMonth:
+			return c.weeksPerMonth
 		case unitPerWeek:
 			return perWeek
 		case unitPerMonth:
@@ -43,29 +53,37 @@ func (e *engine) frequency(c *counts) Metric {
 
 // leadTime is the median of the profile's lead times.
 func (e *engine) leadTime(w window, c *counts) Metric {
-	m := metric(ChangeLeadTime, e.x.profile.Edition)
+	m := metric(ChangeLeadTime, e.x.profile.Choices.Edition)
 	for k := range e.sets {
 		e.sets[k] = e.sets[k][:0]
 	}
+	e.daily.reset()
 	var missing partReasons
-	if e.x.profile.Unit == UnitPullRequest {
+	if e.x.profile.Unit() == UnitPullRequest {
 		missing = e.gatherRequests(w, &m)
 	} else {
 		missing = e.gatherCommits(c, &m)
 	}
-	sum := e.sel.summarize(e.sets[total], e.x.profile.Percentile, false)
-	m.N, m.Completeness.Linked = sum.n, sum.n
-	m.Completeness.Total = sum.n
+	n := 0
+	for _, v := range e.sets[total] {
+		n += len(v.values)
+	}
+	sum := e.summarize(e.sets[total], total, false)
+	m.N, m.Completeness.Linked, m.Parts.DailyMedians = n, n, sum.days
+	m.Completeness.Total = n
 	for _, k := range m.Completeness.Reasons {
 		m.Completeness.Total += k
 	}
 	for k, to := range map[int]**Part{coding: &m.Parts.Coding, pickup: &m.Parts.Pickup, review: &m.Parts.Review, deploy: &m.Parts.Deploy} {
-		part := e.sel.summarize(e.sets[k], e.x.profile.Percentile, true)
-		*to = &Part{N: part.n}
+		part := e.summarize(e.sets[k], k, true)
+		*to = &Part{}
+		for _, v := range e.sets[k] {
+			(*to).N += len(v.values)
+		}
 		if part.n > 0 {
 			(*to).Value = ptr(part.p50)
 		} else {
-			(*to).Reason = text(missing.of(k, sum.n))
+			(*to).Reason = text(missing.of(k, n))
 		}
 	}
 	if sum.n == 0 {
@@ -76,15 +94,15 @@ func (e *engine) leadTime(w window, c *counts) Metric {
 		}
 		return m
 	}
-	m.set(sum)
+	m.set(sum, e.x.profile)
 	return m
 }
 
 // set writes a duration with all that belongs to it.
-func (m *Metric) set(s summary) {
+func (m *Metric) set(s summary, p Profile) {
 	m.Value, m.P75, m.P90, m.Interval = ptr(s.p50), ptr(s.p75), ptr(s.p90), s.interval
 	m.Score = ptr(durationScore(max(0, s.p50)))
-	m.judge(func(string) float64 { return s.p50 })
+	m.judge(p, func(string) float64 { return s.p50 })
 }
 
 // partReasons says why a part has no value at all.
@@ -103,11 +121,14 @@ func (r partReasons) of(k, changes int) string {
 }
 
 func (e *engine) gatherCommits(c *counts, m *Metric) partReasons {
-	for _, s := range c.stretches {
+	for at, s := range c.stretches {
 		for k := range columns {
 			if v := s.lane.spans.column(k, s.from, s.to); len(v.values) > 0 {
 				e.sets[k] = append(e.sets[k], v)
 			}
+		}
+		if e.x.profile.Choices.Aggregation == DailyMedians {
+			e.daily.addLane(int32(at), s)
 		}
 		for _, x := range s.lane.spans.excludedBetween(s.from, s.to) {
 			m.Completeness.Reasons[e.x.reasons[x.reason]] += int(x.count)
@@ -139,15 +160,15 @@ func (s *scope) waits(p *history.Pending) bool {
 }
 
 func (e *engine) gatherRequests(w window, m *Metric) partReasons {
-	r := &e.x.requests
+	r := e.x.requests
+	daily := e.x.profile.Choices.Aggregation == DailyMedians
 	from, to := w.micros()
 	for k := range e.gone {
 		e.gone[k] = e.gone[k][:0]
 	}
 	n := 0
 	for _, h := range r.between(from, to) {
-		// The earliest started delivery of the scope decides; others do not count.
-		if head := &r.heads[h]; !e.s.in[head.lane] || r.earliest(int(head.request), e.s.in) != int(h) {
+		if !r.counts(int(h), e.s.in, e.x.profile.Choices.Delivery) {
 			continue
 		}
 		n++
@@ -159,13 +180,16 @@ func (e *engine) gatherRequests(w window, m *Metric) partReasons {
 		for k, v := range [columns]Span{l.Total, l.Coding, l.Pickup, l.Review, l.Deploy} {
 			if v != Unknown {
 				e.gone[k] = append(e.gone[k], v)
+				if daily {
+					e.daily.add(r.heads[h].lane, e.x.cal.day(r.heads[h].finished), k, v)
+				}
 			}
 		}
 	}
 	for _, merged := range e.waiting {
 		if merged.at >= from && merged.at < to {
 			pr := e.v.history.PullRequests[merged.request]
-			m.Completeness.Reasons[e.x.profile.PullRequestLead(pr, nil).Reason]++
+			m.Completeness.Reasons[e.x.profile.Choices.pullRequestLead(pr, nil).Reason]++
 		}
 	}
 	for k := range columns {
@@ -177,10 +201,11 @@ func (e *engine) gatherRequests(w window, m *Metric) partReasons {
 	return partReasons{n}
 }
 
-// failRate is failed deployments / rated deployments. A deployment counts once,
-// so it cannot exceed 1.
+// failRate is failed deployments / rated deployments, where a deployment counts
+// once, so that it cannot exceed 1; or, under profiles that say so, incidents /
+// rated deployments, which can.
 func (e *engine) failRate(w window, c *counts) Metric {
-	m := metric(ChangeFailRate, e.x.profile.Edition)
+	m := metric(ChangeFailRate, e.x.profile.Choices.Edition)
 	m.N = c.rated
 	m.Completeness = Completeness{Linked: c.rated, Total: c.rated, Reasons: maps.Clone(c.unrated)}
 	for _, k := range c.unrated {
@@ -193,13 +218,37 @@ func (e *engine) failRate(w window, c *counts) Metric {
 			continue
 		}
 		incidents++
-		if key, _ := e.x.profile.Link(i); key == "" {
+		if key, _ := e.x.profile.Choices.link(i); key == "" {
 			m.Parts.IncidentsUnlinked[unlinked(i)]++
 		}
 	}
 	m.Parts.Incidents = ptr(incidents)
-	m.ratio(c, c.failed)
+	switch e.x.profile.Choices.FailRate {
+	case RateOfLinkedIncidents:
+		m.Parts.IncidentsLinked = ptr(c.linked)
+		m.perDeployment(c, e.x.profile, c.linked, c.rated)
+	case RateOfIncidents:
+		if incidents > 0 {
+			m.perDeployment(c, e.x.profile, incidents, max(c.rated, 1))
+		} else {
+			m.perDeployment(c, e.x.profile, 0, c.rated)
+		}
+	default:
+		m.ratio(c, e.x.profile, c.failed)
+	}
 	return m
+}
+
+// perDeployment writes incidents per deployment with the interval of a Poisson
+// rate: it is no share, and can exceed 1.
+func (m *Metric) perDeployment(c *counts, p Profile, incidents, deployments int) {
+	if deployments == 0 {
+		c.noDeployment(m)
+		return
+	}
+	value := float64(incidents) / float64(deployments)
+	m.Value, m.Score, m.Interval = ptr(value), ptr(ratioScore(min(1, value))), ptr(garwood(incidents, float64(deployments)))
+	m.judge(p, func(string) float64 { return value })
 }
 
 func unlinked(i *history.Incident) string {
@@ -210,70 +259,28 @@ func unlinked(i *history.Incident) string {
 }
 
 // ratio writes k / rated with its interval.
-func (m *Metric) ratio(c *counts, k int) {
+func (m *Metric) ratio(c *counts, p Profile, k int) {
 	if c.rated == 0 {
 		c.noDeployment(m)
 		return
 	}
 	value := float64(k) / float64(c.rated)
 	m.Value, m.Score, m.Interval = ptr(value), ptr(ratioScore(value)), ptr(wilson(k, c.rated))
-	m.judge(func(string) float64 { return value })
+	m.judge(p, func(string) float64 { return value })
 }
 
 // rework is unplanned deployments / rated deployments.
 func (e *engine) rework(c *counts) Metric {
-	m := metric(ReworkRate, e.x.profile.Edition)
+	m := metric(ReworkRate, e.x.profile.Choices.Edition)
 	m.N = c.rated
 	m.Completeness = Completeness{Linked: c.rated, Total: c.rated, Reasons: c.unrated}
 	for _, k := range c.unrated {
 		m.Completeness.Total += k
 	}
 	m.Parts = Parts{Deployments: ptr(c.rated), Unplanned: ptr(c.unplanned)}
-	m.ratio(c, c.unplanned)
+	m.ratio(c, e.x.profile, c.unplanned)
 	return m
 }
 
 // mostOpen bounds the list of open failures; the evidence has them all.
 const mostOpen = 100
-
-// recovery is the median time from a failed deployment to restored service.
-func (e *engine) recovery(w window, c *counts) Metric {
-	m := metric(RecoveryTime, e.x.profile.Edition)
-	values := e.gone[total][:0]
-	from, to := w.micros()
-	var open []string
-	failed, stillOpen := 0, 0
-	for _, s := range c.stretches {
-		for _, r := range s.lane.recoveriesBetween(s.from, s.to) {
-			failed++
-			switch {
-			case r.Reason == history.ReasonOpen:
-				m.Completeness.Reasons[r.Reason]++
-				stillOpen++
-				open = append(open, s.lane.deployments[r.at].Key())
-			case r.Span == Unknown:
-				m.Completeness.Reasons[r.Reason]++
-			case e.x.profile.RecoveredInWindow && (r.End < from || r.End >= to):
-				m.Completeness.Reasons[ReasonResolvedElsewhen]++
-			default:
-				values = append(values, r.Span)
-			}
-		}
-	}
-	e.gone[total] = values
-	sum := e.sel.summarize([]set{{values: values}}, e.x.profile.Percentile, false)
-	m.N = sum.n
-	m.Completeness.Linked, m.Completeness.Total = sum.n, failed
-	m.Parts = Parts{Failed: ptr(failed), Recovered: ptr(sum.n), Open: ptr(stillOpen), OpenDeployments: sortedKeys(open, mostOpen)}
-	switch {
-	case sum.n > 0:
-		m.set(sum)
-	case failed > 0:
-		m.unknown(ReasonNotRecovered, "no failure of the window has been recovered from yet")
-	case c.all == 0:
-		c.noDeployment(&m)
-	default:
-		m.unknown(ReasonNoFailedDeployment, "no deployment of the window failed")
-	}
-	return m
-}

@@ -164,6 +164,8 @@ func wantNull(t testing.TB, m *Metric, reason string) {
 	}
 }
 
+func choicesOf(p Profile) *Choices { return &p.Choices }
+
 func rows[T any](t testing.TB) func(seq iter.Seq[T], err error) []T {
 	return func(seq iter.Seq[T], err error) []T {
 		t.Helper()

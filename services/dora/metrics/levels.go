@@ -6,6 +6,10 @@ import "fmt"
 const (
 	Edition2021 = "2021"
 	Edition2023 = "2023"
+	// EditionFourKeys are the buckets and colors of the Four Keys dashboard.
+	EditionFourKeys = "fourkeys"
+	// EditionOwn are the bounds of a user-defined profile.
+	EditionOwn = "own"
 )
 
 // Levels, the best first. What reaches no bound is low.
@@ -20,7 +24,7 @@ const (
 const LevelMinimum = 5
 
 // LevelTableVersion changes whenever a bound does.
-const LevelTableVersion = 1
+const LevelTableVersion = 2
 
 // Units of bounds. A month is 30 days and six months are 180 where a bound is a
 // duration; where it is a rate they are those of the calendar.
@@ -30,6 +34,8 @@ const (
 	week      = 7 * dayLong
 	month     = 30 * dayLong
 	sixMonths = 180 * dayLong
+	// fourKeysMonth is the month of the Four Keys dashboard.
+	fourKeysMonth = 730 * hour
 )
 
 // Bound is what a metric must reach for a level.
@@ -37,7 +43,7 @@ type Bound struct {
 	Level string  `json:"level" enum:"elite,high,medium" doc:"The level"`
 	Than  string  `json:"than" enum:"less,at_most,at_least" doc:"How the value compares with the bound: less is strict, the others are not"`
 	Value float64 `json:"value" doc:"The bound in its unit"`
-	Unit  string  `json:"unit" enum:"seconds,ratio,days_per_week,days_per_month,days_per_six_months" doc:"Unit of the bound"`
+	Unit  string  `json:"unit" enum:"seconds,ratio,days_per_week,days_per_month,days_per_six_months,weeks_with_deployment,weeks_per_month,per_day" doc:"Unit of the bound"`
 	Text  string  `json:"text" doc:"The bound in words"`
 }
 
@@ -54,6 +60,10 @@ const (
 	unitPerWeek      = "days_per_week"
 	unitPerMonth     = "days_per_month"
 	unitPerSixMonths = "days_per_six_months"
+	// Of the Four Keys dashboard: whether the median week has a deployment, and
+	// how many such weeks the median week's month has.
+	unitWeeks         = "weeks_with_deployment"
+	unitWeeksPerMonth = "weeks_per_month"
 )
 
 // Table holds the bounds of one metric in one edition, the best level first.
@@ -96,14 +106,30 @@ func Levels() []Table {
 		{Edition2023, ChangeLeadTime, []Bound{upTo(Elite, dayLong, "1 day"), upTo(High, week, "1 week"), upTo(Medium, month, "1 month")}},
 		{Edition2023, ChangeFailRate, []Bound{share(Elite, 0.05), share(High, 0.10), share(Medium, 0.15)}},
 		{Edition2023, RecoveryTime, recovery},
+		{EditionFourKeys, DeploymentFrequency, []Bound{
+			often(Elite, 3, unitPerWeek, "on 3 days of the median week or more"),
+			often(High, 1, unitWeeks, "in the median week"),
+			often(Medium, 1, unitWeeksPerMonth, "in a week of the median week's month"),
+		}},
+		{EditionFourKeys, ChangeLeadTime, []Bound{upTo(Elite, dayLong, "1 day"), upTo(High, week, "1 week"), upTo(Medium, fourKeysMonth, "730 hours")}},
+		{EditionFourKeys, ChangeFailRate, []Bound{share(High, 0.15), {Medium, Less, 0.46, UnitRatio, "less than 46 %"}}},
+		{EditionFourKeys, RecoveryTime, []Bound{upTo(High, dayLong, "1 day"), upTo(Medium, week, "1 week")}},
 	}
+}
+
+// tables are the levels of a profile.
+func (p Profile) tables() []Table {
+	if p.Choices.Edition == EditionOwn {
+		return p.Bounds
+	}
+	return Levels()
 }
 
 // level finds the level of a metric; at gives the value in a bound's unit. It
 // is "" when the edition has no bounds for the metric.
-func level(edition, metric string, at func(unit string) float64) string {
-	for _, t := range Levels() {
-		if t.Edition != edition || t.Metric != metric {
+func (p Profile) level(metric string, at func(unit string) float64) string {
+	for _, t := range p.tables() {
+		if t.Edition != p.Choices.Edition || t.Metric != metric {
 			continue
 		}
 		for _, b := range t.Bounds {

@@ -27,14 +27,18 @@ func wantField(t testing.TB, err error, field string) {
 // The table as it is published in the product's documents.
 func TestLevelsQuoteThePublishedBounds(t *testing.T) {
 	published := map[string]string{
-		"2021 " + ChangeLeadTime:      "less than 1 hour / less than 1 week / less than 6 months",
-		"2023 " + ChangeLeadTime:      "less than 1 day / less than 1 week / less than 1 month",
-		"2021 " + ChangeFailRate:      "15 % or less / 20 % or less / 30 % or less",
-		"2023 " + ChangeFailRate:      "5 % or less / 10 % or less / 15 % or less",
-		"2021 " + RecoveryTime:        "less than 1 hour / less than 1 day / less than 1 week",
-		"2023 " + RecoveryTime:        "less than 1 hour / less than 1 day / less than 1 week",
-		"2021 " + DeploymentFrequency: "on 5 days a week or more / on 1 day a month or more / on 1 day in six months or more",
-		"2023 " + DeploymentFrequency: "on 5 days a week or more / on 1 day a week or more / on 1 day a month or more",
+		"fourkeys " + DeploymentFrequency: "on 3 days of the median week or more / in the median week / in a week of the median week's month",
+		"fourkeys " + ChangeLeadTime:      "less than 1 day / less than 1 week / less than 730 hours",
+		"fourkeys " + ChangeFailRate:      "15 % or less / less than 46 %",
+		"fourkeys " + RecoveryTime:        "less than 1 day / less than 1 week",
+		"2021 " + ChangeLeadTime:          "less than 1 hour / less than 1 week / less than 6 months",
+		"2023 " + ChangeLeadTime:          "less than 1 day / less than 1 week / less than 1 month",
+		"2021 " + ChangeFailRate:          "15 % or less / 20 % or less / 30 % or less",
+		"2023 " + ChangeFailRate:          "5 % or less / 10 % or less / 15 % or less",
+		"2021 " + RecoveryTime:            "less than 1 hour / less than 1 day / less than 1 week",
+		"2023 " + RecoveryTime:            "less than 1 hour / less than 1 day / less than 1 week",
+		"2021 " + DeploymentFrequency:     "on 5 days a week or more / on 1 day a month or more / on 1 day in six months or more",
+		"2023 " + DeploymentFrequency:     "on 5 days a week or more / on 1 day a week or more / on 1 day a month or more",
 	}
 	for _, table := range Levels() {
 		var texts []string
@@ -70,7 +74,7 @@ func TestLevelsAtTheirBounds(t *testing.T) {
 		{"2021", ChangeFailRate, 0.15, Elite}, {"2021", ChangeFailRate, 0.2, High}, {"2021", ChangeFailRate, 0.3, Medium}, {"2021", ChangeFailRate, 0.31, Low},
 		{"2023", ReworkRate, 0, ""},
 	} {
-		if got := level(row.edition, row.metric, func(string) float64 { return row.value }); got != row.want {
+		if got := (Profile{Choices: Choices{Edition: row.edition}}).level(row.metric, func(string) float64 { return row.value }); got != row.want {
 			t.Errorf("%s %s %v = %q, want %q", row.edition, row.metric, row.value, got, row.want)
 		}
 	}
@@ -83,7 +87,7 @@ func TestLevelsAtTheirBounds(t *testing.T) {
 		{"2023", 0.99, 4, 24, Medium}, {"2023", 0.25, 1, 6, Medium}, {"2023", 0.2, 0.99, 5, Low},
 		{"2021", 1, 4, 24, High}, {"2021", 0.2, 0.5, 3, Medium}, {"2021", 0, 0, 0.9, Low},
 	} {
-		got := level(row.edition, DeploymentFrequency, func(unit string) float64 {
+		got := Profile{Choices: Choices{Edition: row.edition}}.level(DeploymentFrequency, func(unit string) float64 {
 			return map[string]float64{unitPerWeek: row.perWeek, unitPerMonth: row.perMonth, unitPerSixMonths: row.perHalf}[unit]
 		})
 		if got != row.want {
@@ -116,7 +120,7 @@ func TestQuickCheckScores(t *testing.T) {
 }
 
 func TestProfilesAreFoundByName(t *testing.T) {
-	for _, name := range []string{"", ProfileDORA2025, ProfileDevLake2023} {
+	for _, name := range []string{"", ProfileDORA2025, ProfileDevLake2023, ProfileFourKeys, ProfileGitLab} {
 		if p, err := ProfileNamed(name); err != nil || name != "" && p.Name != name || p.Name == "" {
 			t.Errorf("ProfileNamed(%q) = %q, %v", name, p.Name, err)
 		}

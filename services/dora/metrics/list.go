@@ -35,7 +35,7 @@ func Deployments(v *View, q Query, p Profile, l List) (Rows[Deployment], error) 
 	return func(yield func(Deployment) bool) {
 		skip := l.Offset
 		for d := range v.inScope(s, l) {
-			if l.Kind != "" && d.Kind != l.Kind || l.Failed && len(p.Failures(d, x.linked(d))) == 0 {
+			if l.Kind != "" && d.Kind != l.Kind || l.Failed && len(p.Choices.failures(d, x.linked(d))) == 0 {
 				continue
 			}
 			if skip > 0 {
@@ -59,7 +59,7 @@ func Incidents(v *View, q Query, p Profile, l List) (Rows[Incident], error) {
 	return func(yield func(Incident) bool) {
 		skip := l.Offset
 		for i := range inOrder(v.opened(s.window), l.Newest) {
-			key, _ := p.Link(i)
+			key, _ := p.Choices.link(i)
 			if !v.hits(s, i) || l.Deployment != "" && key != l.Deployment {
 				continue
 			}
@@ -85,7 +85,7 @@ func Changes(v *View, q Query, p Profile, l List) (Rows[Change], error) {
 		return nil, err
 	}
 	x := v.index(p)
-	if p.Unit == UnitPullRequest {
+	if p.Unit() == UnitPullRequest {
 		return x.listRequests(v, s, l), nil
 	}
 	return func(yield func(Change) bool) {
@@ -153,23 +153,32 @@ func (x *index) listRequests(v *View, s *scope, l List) Rows[Change] {
 			if pr.MergedAt == 0 {
 				continue
 			}
-			var d *history.Delivery
-			at := pr.MergedAt
-			if h := x.requests.earliest(n, s.in); h >= 0 {
-				d = &pr.Deliveries[x.requests.heads[h].delivery]
-				at = d.FinishedAt
-			} else if !x.requests.concerns(pr, s.services) {
+			heads := x.requests.inScope(n, s.in, x.profile.Choices.Delivery)
+			if len(heads) == 0 && !x.requests.concerns(pr, s.services) {
 				continue
 			}
-			if s.fromGiven && at < from || s.toGiven && at >= to || l.Deployment != "" && (d == nil || d.Deployment != l.Deployment) {
+			give := func(d *history.Delivery, at history.Time) bool {
+				if s.fromGiven && at < from || s.toGiven && at >= to || l.Deployment != "" && (d == nil || d.Deployment != l.Deployment) {
+					return true
+				}
+				if skip > 0 {
+					skip--
+					return true
+				}
+				row, _ := x.request(pr, d)
+				return yield(row)
+			}
+			if len(heads) == 0 {
+				if !give(nil, pr.MergedAt) {
+					return
+				}
 				continue
 			}
-			if skip > 0 {
-				skip--
-				continue
-			}
-			if row, _ := x.request(pr, d); !yield(row) {
-				return
+			for h := range inOrder(heads, l.Newest) {
+				head := &x.requests.heads[h]
+				if !give(x.requests.delivery(pr, head), head.finished) {
+					return
+				}
 			}
 		}
 	}

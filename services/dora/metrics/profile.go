@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -12,41 +13,56 @@ import (
 const (
 	ProfileDORA2025    = "dora-2025"
 	ProfileDevLake2023 = "devlake-2023"
+	ProfileFourKeys    = "fourkeys"
+	ProfileGitLab      = "gitlab"
 )
 
-// A Profile is a set of rules by which the same history becomes numbers: data
-// and small pure functions that the one engine asks. It never sees a query.
+// A Profile is a set of rules by which the same history becomes numbers: data,
+// and nothing but data. The one engine asks its choices; it never sees a query.
 type Profile struct {
 	Name    string
-	Summary string   // one sentence
-	Rules   []string // each rule in one sentence, for people
-	Edition string   // of the table of levels
+	Summary string // one sentence
+	// Base is the built-in profile that a user-defined one varies, "" for those
+	// themselves; Version counts how often it was written.
+	Base    string
+	Version int64
+	Choices Choices
+	// Bounds are the levels of EditionOwn.
+	Bounds []Table
+	// Limits says, a sentence each, what of the original system our model of
+	// history cannot give.
+	Limits []string
+}
 
-	Unit       Unit
-	Percentile Percentile
-	// CommitLead is the lead time of one change of a deployment; for UnitCommit.
-	// pr is nil when the change belongs to no pull request.
-	CommitLead func(d *history.Deployment, c *history.Change, pr *history.PullRequestRef) Lead
-	// PullRequestLead is the lead time of one delivery of a merged pull request;
-	// for UnitPullRequest. The earliest started delivery counts.
-	PullRequestLead func(pr *history.PullRequest, to *history.Delivery) Lead
-	// LeadRule names the rule that links a change to its deployment.
-	LeadRule string
+// Rules lists the profile's rules, each with its id and a sentence.
+func (p Profile) Rules() []Rule { return p.Choices.rules() }
 
-	// Rated says whether a finished deployment stands in the denominator of the
-	// rates: "" if it does, else the reason why not.
-	Rated func(d *history.Deployment) string
-	// Link gives the key of the deployment that caused an incident, and the rule.
-	Link func(i *history.Incident) (deployment, rule string)
-	// Failures lists why a deployment counts as failed, given its incidents.
-	Failures func(d *history.Deployment, linked []*history.Incident) []history.Failure
-	// Recoveries lists the failures to recover from, given the same.
-	Recoveries func(d *history.Deployment, linked []*history.Incident) []Recovery
-	// RecoveredInWindow asks for the end of a recovery, too, to lie in the window.
-	RecoveredInWindow bool
-	// MedianWeeks judges the frequency's level by the median over the weeks (and
-	// months) of the window, instead of by the mean.
-	MedianWeeks bool
+// Unit is what a change is.
+func (p Profile) Unit() Unit { return Unit(p.Choices.Unit) }
+
+// LeadRule names the rule that links a change to its deployment.
+func (p Profile) LeadRule() string {
+	if p.Unit() == UnitPullRequest {
+		return RuleCommitDifference
+	}
+	return RuleCommitGraph
+}
+
+// Rules that link a change to its deployment, and an incident to one.
+const (
+	RuleCommitGraph      = "commit_graph"
+	RuleCommitDifference = "commit_difference" // the merge commit is new since the previous successful deployment
+	RuleLatestDeployment = "latest_deployment" // the project's latest before the incident
+)
+
+// BuiltIn reports whether a name is that of a built-in profile.
+func BuiltIn(name string) bool {
+	return slices.ContainsFunc(Profiles(), func(p Profile) bool { return p.Name == name })
+}
+
+// fingerprint tells profiles apart by what they compute.
+func (p Profile) fingerprint() string {
+	return p.Choices.fingerprint() + fmt.Sprint(p.Bounds)
 }
 
 // Unit is what a change is.
@@ -97,19 +113,8 @@ func noLead(reason string) Lead {
 	return Lead{Unknown, Unknown, Unknown, Unknown, Unknown, reason, reason}
 }
 
-// Recovery is one failure and when service was restored.
-type Recovery struct {
-	Span Span         // Unknown while it is open
-	End  history.Time // 0 while it is open
-	// Reason says why Span is unknown: history.ReasonOpen, history.ReasonClockSkew.
-	Reason   string
-	Rule     string            // what restored service
-	Ref      string            // key of that deployment or incident
-	Incident *history.Incident // where the failure is an incident rather than the deployment's own
-}
-
 // Profiles lists the built-in profiles, the default first.
-func Profiles() []Profile { return []Profile{DORA2025(), DevLake2023()} }
+func Profiles() []Profile { return []Profile{DORA2025(), DevLake2023(), FourKeys(), GitLab()} }
 
 // ProfileNamed returns a built-in profile; "" is the default. The error is a
 // *event.FieldError that names the known ones.

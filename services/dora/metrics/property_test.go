@@ -53,7 +53,7 @@ func TestReportProperties(t *testing.T) {
 		}
 		for _, ms := range all {
 			for i := range ms {
-				checkMetric(t, &ms[i])
+				checkMetric(t, profile, &ms[i])
 			}
 		}
 		if q.Interval == "" {
@@ -77,7 +77,7 @@ func TestReportProperties(t *testing.T) {
 	})
 }
 
-func checkMetric(t *rapid.T, m *Metric) {
+func checkMetric(t *rapid.T, p Profile, m *Metric) {
 	if (m.Value == nil) == (m.Reason == nil) || (m.Level == nil) == (m.LevelReason == nil) {
 		t.Fatalf("%s: value %s, reason %s, level %s, level reason %s", m.Metric, show(m.Value), show(m.Reason), show(m.Level), show(m.LevelReason))
 	}
@@ -98,7 +98,11 @@ func checkMetric(t *rapid.T, m *Metric) {
 	if m.Interval != nil && (v < m.Interval[0] || v > m.Interval[1]) {
 		t.Fatalf("%s = %v outside of its interval %v", m.Metric, v, *m.Interval)
 	}
-	if m.Unit == UnitRatio && (v < 0 || v > 1 || m.Interval[0] < 0 || m.Interval[1] > 1) {
+	if m.Metric == ChangeFailRate && p.Choices.FailRate != RateOfDeployments {
+		if v < 0 {
+			t.Fatalf("%s = %v", m.Metric, v)
+		}
+	} else if m.Unit == UnitRatio && (v < 0 || v > 1 || m.Interval[0] < 0 || m.Interval[1] > 1) {
 		t.Fatalf("%s = %v in %v", m.Metric, v, *m.Interval)
 	}
 	if m.P75 != nil && (v > *m.P75 || *m.P75 > *m.P90) {
@@ -149,7 +153,7 @@ func TestPartsAddUpToTheLeadTimeWhenAllAreKnown(t *testing.T) {
 		if rapid.Bool().Draw(t, "reviewed") {
 			pr.FirstReviewAt = instant.Draw(t, "review")
 		}
-		l := commitLead(d, c, pr)
+		l := choicesOf(DORA2025()).commitLead(d, c, pr)
 		if d.FinishedAt < c.FirstAt {
 			if l != noLead(history.ReasonClockSkew) {
 				t.Fatalf("%+v for a negative span", l)
@@ -213,7 +217,7 @@ func TestManyReadersShareAView(t *testing.T) {
 	done := make(chan Report)
 	for i := range 8 {
 		go func() {
-			r, err := Compute(v, Query{Interval: IntervalWeek}, Profiles()[i%2])
+			r, err := Compute(v, Query{Interval: IntervalWeek}, Profiles()[i%len(Profiles())])
 			if err != nil {
 				t.Error(err)
 			}

@@ -28,6 +28,7 @@ const (
 type Report struct {
 	Project     string    `json:"project" doc:"Name of the project"`
 	Profile     string    `json:"profile" doc:"By whose rules the numbers are computed"`
+	Version     int64     `json:"profile_version,omitempty" doc:"Which version of a profile of your own; GET /profiles/{name}?version= shows it for good"`
 	Service     *string   `json:"service,omitempty" doc:"The service that was asked for"`
 	Team        *string   `json:"team,omitempty" doc:"The team that was asked for"`
 	Environment *string   `json:"environment,omitempty" doc:"The environment that was asked for; without one, all of kind production"`
@@ -98,6 +99,9 @@ type Parts struct {
 	MedianDaysPerWeek   *float64 `json:"median_days_per_week,omitempty" doc:"Median over the weeks of days with a deployment, where the profile's level goes by it"`
 	MedianDaysPerMonth  *float64 `json:"median_days_per_month,omitempty" doc:"Median over the months of days with a deployment, where the profile's level goes by it"`
 
+	// Of durations whose profile takes the median of daily medians.
+	DailyMedians *int `json:"daily_medians,omitempty" doc:"Days in a service and environment whose medians the value is the median of"`
+
 	// Of the lead time.
 	Coding  *Part `json:"coding,omitempty" doc:"First commit to pull request"`
 	Pickup  *Part `json:"pickup,omitempty" doc:"Pull request to first review"`
@@ -109,6 +113,7 @@ type Parts struct {
 	Failed            *int           `json:"failed,omitempty" doc:"Deployments that failed, each once"`
 	FailedBy          map[string]int `json:"failed_by,omitempty" doc:"Failed deployments by rule; one deployment can fall under several"`
 	Incidents         *int           `json:"incidents,omitempty" doc:"Incidents opened in the window"`
+	IncidentsLinked   *int           `json:"incidents_linked,omitempty" doc:"Incidents that belong to the window's deployments, where the profile's rate counts them"`
 	IncidentsUnlinked map[string]int `json:"incidents_unlinked,omitempty" doc:"Those among them that no deployment explains, by reason"`
 
 	// Of the recovery time.
@@ -153,6 +158,11 @@ const (
 
 	// Reasons why a span is unknown.
 	ReasonCreatedUnknown   = "pull_request_created_unknown"
+	ReasonCommittedUnknown = "committed_at_unknown"
+	ReasonNotPositive      = "not_positive"      // zero or less, and left out by the profile's rule
+	ReasonBeforeStart      = "before_lead_start" // the part lies before the profile's lead time begins
+	ReasonNoIncident       = "no_incident"       // only an incident could tell when service was restored
+	ReasonSuccessOutcome   = "success"           // it succeeded, and the profile counts other outcomes
 	ReasonAuthoredUnknown  = "authored_at_unknown"
 	ReasonNotFailed        = "not_failed"
 	ReasonResolvedElsewhen = "resolved_outside_window"

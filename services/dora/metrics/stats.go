@@ -74,6 +74,7 @@ type summary struct {
 	n             int
 	p50, p75, p90 float64
 	interval      *[2]float64
+	days          *int // how many daily medians, where they were summarized
 }
 
 // set is some spans and, where they were told beforehand, their magnitudes.
@@ -262,6 +263,15 @@ func pivot(v []Span) Span {
 	n := len(v)
 	m := func(a, b, c Span) Span { return max(min(a, b), min(max(a, b), c)) }
 	return m(m(v[0], v[n/8], v[n/4]), m(v[3*n/8], v[n/2], v[5*n/8]), m(v[3*n/4], v[7*n/8], v[n-1]))
+}
+
+// median is the continuous median of small counts.
+func median(v []int) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	slices.Sort(v)
+	return float64(v[(len(v)-1)/2]+v[len(v)/2]) / 2
 }
 
 // lowerMedian is the lower median of small counts.

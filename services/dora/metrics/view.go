@@ -36,9 +36,14 @@ type arranged struct {
 	setAside func() []*history.Deployment
 
 	mu      sync.Mutex
-	indexes map[string]*index // by name of the profile
-	former  map[string]*index // of the version before
+	indexes []*index          // the last used first, at most mostIndexes
+	former  map[string]*index // of the version before, by what lead times depend on
 }
+
+// mostIndexes bounds for how many profiles a version stays arranged: the
+// built-in ones and as many more. An index of a million commits takes up to 50
+// MB, less what it shares with another that has the same lead times.
+const mostIndexes = 8
 
 // place is where a deployment stands: its lane and its number in it.
 type place struct{ lane, at int32 }
@@ -46,7 +51,7 @@ type place struct{ lane, at int32 }
 // NewView arranges a projection. The arranging itself is done when a profile
 // is first asked about.
 func NewView(spec project.Spec, p *history.Projection, asOf time.Time) *View {
-	a := &arranged{spec: spec, history: p, cal: newCalendar(spec), indexes: map[string]*index{}}
+	a := &arranged{spec: spec, history: p, cal: newCalendar(spec)}
 	a.finished = make([]int, len(p.Lanes))
 	for i, l := range p.Lanes {
 		n := len(l.Deployments)
@@ -71,14 +76,14 @@ func (v *View) Next(spec project.Spec, p *history.Projection, asOf time.Time) *V
 	next := NewView(spec, p, asOf)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	// A profile that was not asked about since is taken from further back; one
-	// that takes nothing over is not kept.
+	// Lead times that were not asked about since are taken from further back.
 	next.former = maps.Clone(v.former)
 	if next.former == nil {
 		next.former = map[string]*index{}
 	}
-	maps.Copy(next.former, v.indexes)
-	maps.DeleteFunc(next.former, func(_ string, x *index) bool { return x.profile.Unit != UnitCommit })
+	for _, x := range slices.Backward(v.indexes) {
+		next.former[x.profile.Choices.leadFingerprint()] = x
+	}
 	return next
 }
 
@@ -147,13 +152,30 @@ func (a *arranged) at(p place) *history.Deployment {
 func (a *arranged) index(p Profile) *index {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	x := a.indexes[p.Name]
-	if x == nil {
-		x = newIndex(a, p, a.former[p.Name])
-		a.indexes[p.Name] = x
-		delete(a.former, p.Name)
+	want := p.fingerprint()
+	for i, x := range a.indexes {
+		if x.profile.Name == p.Name && x.profile.fingerprint() == want {
+			copy(a.indexes[1:i+1], a.indexes[:i])
+			a.indexes[0] = x
+			return x
+		}
 	}
+	x := newIndex(a, p, a.similar(p))
+	a.indexes = append([]*index{x}, a.indexes[:min(len(a.indexes), mostIndexes-1)]...)
+	delete(a.former, p.Choices.leadFingerprint())
 	return x
+}
+
+// similar is an index with the same lead times: of this version, or else of the
+// one before.
+func (a *arranged) similar(p Profile) *index {
+	leads := p.Choices.leadFingerprint()
+	for _, x := range a.indexes {
+		if x.profile.Choices.leadFingerprint() == leads {
+			return x
+		}
+	}
+	return a.former[leads]
 }
 
 // scope is what a query selects: lanes, services and a window.

@@ -52,7 +52,7 @@ func commit(c *history.Change, repo, service, environment string, prs []history.
 func (x *index) deployed(d *history.Deployment, c *history.Change) (Change, Lead) {
 	out, pr := commit(c, d.Repo, d.Service, d.Environment, d.PullRequests, d.LongSHAs)
 	out.DeployedAt, out.DeploymentID, out.Deployment = instant(d.FinishedAt), text(d.ID), text(d.Key())
-	l := x.profile.CommitLead(d, c, pr)
+	l := x.profile.Choices.commitLead(d, c, pr)
 	out.fill(l)
 	return out, l
 }
@@ -80,7 +80,7 @@ func (x *index) request(pr *history.PullRequest, to *history.Delivery) (Change, 
 		out.Service, out.Environment = text(to.Service), text(to.Environment)
 		out.DeployedAt, out.DeploymentID, out.Deployment = instant(to.FinishedAt), text(to.DeploymentID), text(to.Deployment)
 	}
-	l := x.profile.PullRequestLead(pr, to)
+	l := x.profile.Choices.pullRequestLead(pr, to)
 	out.fill(l)
 	return out, l
 }
@@ -97,7 +97,7 @@ func (x *index) deployment(d *history.Deployment) Deployment {
 		Reports: append([]string{}, d.Reports...), FailureReasons: []string{}, Failures: []Failure{}, Title: text(d.Title), URL: text(d.URL),
 	}
 	linked := x.linked(d)
-	for _, f := range x.profile.Failures(d, linked) {
+	for _, f := range x.profile.Choices.failures(d, linked) {
 		out.Failed = true
 		out.Failures = append(out.Failures, Failure{f.Rule, text(f.Ref)})
 		if !slices.Contains(out.FailureReasons, f.Rule) {
@@ -105,7 +105,8 @@ func (x *index) deployment(d *history.Deployment) Deployment {
 		}
 	}
 	var last Recovery
-	for _, r := range x.profile.Recoveries(d, linked) {
+	recoveries, _ := x.profile.Choices.recoveries(d, linked)
+	for _, r := range recoveries {
 		if r.End == 0 {
 			return out // as long as one failure is open, service is not restored
 		}
@@ -119,7 +120,7 @@ func (x *index) deployment(d *history.Deployment) Deployment {
 
 // incidentRow is the row of an incident under the profile's rules.
 func (v *View) incidentRow(p Profile, i *history.Incident) Incident {
-	key, rule := p.Link(i)
+	key, rule := p.Choices.link(i)
 	out := Incident{
 		ID: i.ID, Source: i.Source, Key: i.Key(), Service: text(i.Service), Environment: text(i.Environment),
 		Severity: text(i.Severity), Title: text(i.Title), URL: text(i.URL),
