@@ -176,7 +176,7 @@ func (s *Service) profileNow(ctx context.Context, name string, version int64) (p
 	stored, deleted := last, (*time.Time)(nil)
 	if last.Spec == "" {
 		deleted = stamp(last.CreatedAt)
-		if version == 0 || version == last.Version {
+		if version == 0 {
 			version = last.Version - 1
 		}
 	}

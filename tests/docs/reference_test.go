@@ -29,6 +29,7 @@ func references() []reference {
 	return []reference{
 		{"docs/reference/metrics.md", "levels", levels},
 		{"docs/reference/metrics.md", "profiles", profiles},
+		{"docs/reference/profiles.md", "rules", rules},
 		{"docs/reference/configuration.md", "settings", settings},
 		{"docs/reference/errors.md", "codes", codes},
 		{"docs/reference/cli.md", "commands", commandsReference},
@@ -98,7 +99,7 @@ func profiles() string {
 		if i > 0 {
 			out.WriteString("\n")
 		}
-		out.WriteString("### " + p.Name + "\n\n" + p.Summary + " Levels are those of " + p.Edition + ".\n\n")
+		out.WriteString("### " + p.Name + "\n\n" + p.Summary + " Levels are those of " + p.Choices.Edition + ".\n\n")
 		for n, rule := range p.Rules() {
 			out.WriteString(strconv.Itoa(n+1) + ". `" + rule.ID + ": " + rule.Choice + "` " + rule.Text + "\n")
 		}
@@ -110,6 +111,24 @@ func profiles() string {
 		}
 	}
 	return out.String()
+}
+
+func rules() string {
+	var rows [][]string
+	for _, r := range metrics.RuleBook() {
+		about := r.About
+		if r.Set {
+			about += " (any of these)"
+		}
+		for i, c := range r.Choices {
+			id := "`" + r.ID + "`"
+			if i > 0 {
+				id, about = "", ""
+			}
+			rows = append(rows, []string{id, about, "`" + c.Value + "`", c.Text})
+		}
+	}
+	return Table([]string{"rule", "decides", "value", "means"}, rows)
 }
 
 func settings() string {
