@@ -63,6 +63,9 @@ func requests(source, quarantined string) []request {
 		{"list-sources", a, "GET", at + "/sources", "", 200, []string{"theirs"}},
 		{"list-source-kinds", r, "GET", at + "/source-kinds", "", 200, nil},
 		{"add-source", a, "POST", at + "/sources", `{"kind":"github","name":"n","project":"theirs"}`, 403, nil},
+		{"get-profile", r, "GET", at + "/profiles/gitlab", "", 200, nil},
+		{"put-profile", a, "PUT", at + "/profiles/own", "name: own\n", 403, nil}, // profiles are the installation's
+		{"delete-profile", a, "DELETE", at + "/profiles/own", "", 403, nil},
 		{"list-audit", a, "GET", at + "/audit", "", 200, []string{"theirs"}},
 		{"list-audit", a, "GET", at + "/audit?project=theirs", "", 403, nil},
 		{"delete-source", a, "DELETE", at + "/sources/" + source, "", 404, nil},
@@ -117,7 +120,7 @@ func TestEveryOperationChecksWhoAsks(t *testing.T) {
 		}
 		// Their own project they may touch.
 		for _, r := range all {
-			if r.bound != 403 || strings.Contains(r.path, "evidence") || r.path == "/api/dora/v1/events" && strings.Contains(r.body, "commit") {
+			if r.bound != 403 || strings.Contains(r.path, "evidence") || strings.Contains(r.path, "/profiles/") || r.path == "/api/dora/v1/events" && strings.Contains(r.body, "commit") {
 				continue
 			}
 			path, body := strings.ReplaceAll(r.path, "theirs", "mine"), strings.ReplaceAll(r.body, "theirs", "mine")
