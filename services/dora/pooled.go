@@ -133,7 +133,7 @@ func pool(parts []part, p metrics.Profile, name string, from, to time.Time) (poo
 	}
 	switch {
 	case len(spans) > 0:
-		out.value = new(median(spans, p.Percentile))
+		out.value = new(median(spans, metrics.Percentile(p.Choices.Percentile)))
 	case name == metrics.DeploymentFrequency && out.seen:
 		out.value = &weighted
 	case (name == metrics.ChangeFailRate || name == metrics.ReworkRate) && out.n > 0:

@@ -76,12 +76,13 @@ type Annotation struct {
 }
 
 func (s *sqlStore) AddAnnotation(ctx context.Context, a Annotation) (Annotation, error) {
-	id, err := s.insertID(ctx, `INSERT INTO annotation (project, service, kind, at, text, created_at, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
-		a.Project, a.Service, a.Kind, int64(a.At), a.Text, int64(a.CreatedAt), a.CreatedBy)
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `INSERT INTO annotation (project, service, kind, at, text, created_at, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
+			a.Project, a.Service, a.Kind, int64(a.At), a.Text, int64(a.CreatedAt), a.CreatedBy).Scan(&a.ID)
+	})
 	if err != nil {
 		return Annotation{}, fmt.Errorf("store an annotation: %w", err)
 	}
-	a.ID = id
 	return a, nil
 }
 

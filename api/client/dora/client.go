@@ -61,11 +61,14 @@ func (e BoundThan) Valid() bool {
 
 // Defines values for BoundUnit.
 const (
-	BoundUnitDaysPerMonth     BoundUnit = "days_per_month"
-	BoundUnitDaysPerSixMonths BoundUnit = "days_per_six_months"
-	BoundUnitDaysPerWeek      BoundUnit = "days_per_week"
-	BoundUnitRatio            BoundUnit = "ratio"
-	BoundUnitSeconds          BoundUnit = "seconds"
+	BoundUnitDaysPerMonth        BoundUnit = "days_per_month"
+	BoundUnitDaysPerSixMonths    BoundUnit = "days_per_six_months"
+	BoundUnitDaysPerWeek         BoundUnit = "days_per_week"
+	BoundUnitPerDay              BoundUnit = "per_day"
+	BoundUnitRatio               BoundUnit = "ratio"
+	BoundUnitSeconds             BoundUnit = "seconds"
+	BoundUnitWeeksPerMonth       BoundUnit = "weeks_per_month"
+	BoundUnitWeeksWithDeployment BoundUnit = "weeks_with_deployment"
 )
 
 // Valid indicates whether the value is a known member of the BoundUnit enum.
@@ -77,9 +80,15 @@ func (e BoundUnit) Valid() bool {
 		return true
 	case BoundUnitDaysPerWeek:
 		return true
+	case BoundUnitPerDay:
+		return true
 	case BoundUnitRatio:
 		return true
 	case BoundUnitSeconds:
+		return true
+	case BoundUnitWeeksPerMonth:
+		return true
+	case BoundUnitWeeksWithDeployment:
 		return true
 	default:
 		return false
@@ -659,6 +668,15 @@ type ChangedBody struct {
 	Changed int64 `json:"changed"`
 }
 
+// Choice defines model for Choice.
+type Choice struct {
+	// Text What it means, in a sentence
+	Text string `json:"text"`
+
+	// Value As it stands in a profile
+	Value string `json:"value"`
+}
+
 // Completeness defines model for Completeness.
 type Completeness struct {
 	// Linked Rows that count
@@ -1188,6 +1206,9 @@ type Parts struct {
 	// Coding First commit to pull request
 	Coding *Part `json:"coding,omitempty"`
 
+	// DailyMedians Days in a service and environment whose medians the value is the median of
+	DailyMedians *int64 `json:"daily_medians,omitempty"`
+
 	// Days Calendar days of the window that have elapsed
 	Days *float64 `json:"days,omitempty"`
 
@@ -1211,6 +1232,9 @@ type Parts struct {
 
 	// Incidents Incidents opened in the window
 	Incidents *int64 `json:"incidents,omitempty"`
+
+	// IncidentsLinked Incidents that belong to the window's deployments, where the profile's rate counts them
+	IncidentsLinked *int64 `json:"incidents_linked,omitempty"`
 
 	// IncidentsUnlinked Those among them that no deployment explains, by reason
 	IncidentsUnlinked *map[string]int64 `json:"incidents_unlinked,omitempty"`
@@ -1291,8 +1315,29 @@ type Problem struct {
 
 // ProfileBody defines model for ProfileBody.
 type ProfileBody struct {
-	// Edition Edition of the table of levels
+	// Base The built-in profile that it varies; null for those themselves
+	Base *string `json:"base"`
+
+	// BuiltIn It comes with the service
+	BuiltIn bool `json:"built_in"`
+
+	// Choices The same, each with its id and its value
+	Choices *[]Rule `json:"choices"`
+
+	// DeletedAt When the profile was deleted; it stays readable
+	DeletedAt *time.Time `json:"deleted_at,omitempty"`
+
+	// Edition Edition of the table of levels; own for levels of its own
 	Edition string `json:"edition"`
+
+	// LatestVersion The newest version
+	LatestVersion int64 `json:"latest_version"`
+
+	// Levels Levels of its own
+	Levels *[]Table `json:"levels,omitempty"`
+
+	// Limits What of the original system it cannot give
+	Limits *[]string `json:"limits"`
 
 	// Name Name of the profile
 	Name string `json:"name"`
@@ -1303,11 +1348,23 @@ type ProfileBody struct {
 	// Rules Its rules, a sentence each
 	Rules *[]string `json:"rules"`
 
+	// Source The file as it was given
+	Source *string `json:"source,omitempty"`
+
 	// Summary What it is, in a sentence
 	Summary string `json:"summary"`
 
 	// Unit What a change is: commit or pull_request
 	Unit string `json:"unit"`
+
+	// UpdatedAt When this version was written
+	UpdatedAt *time.Time `json:"updated_at"`
+
+	// UpdatedBy Who wrote it
+	UpdatedBy *string `json:"updated_by"`
+
+	// Version How often it was written; 0 for a built-in one
+	Version int64 `json:"version"`
 }
 
 // ProfilesOutputBody defines model for ProfilesOutputBody.
@@ -1315,8 +1372,11 @@ type ProfilesOutputBody struct {
 	// Levels The tables of levels with their bounds
 	Levels *[]Table `json:"levels"`
 
-	// Profiles The profiles, the default first
+	// Profiles The profiles, the default first, then your own
 	Profiles *[]ProfileBody `json:"profiles"`
+
+	// Rules Every rule that a profile can choose, with its values
+	Rules *[]RuleInfo `json:"rules"`
 }
 
 // ProjectBody defines model for ProjectBody.
@@ -1633,6 +1693,9 @@ type ReportBody struct {
 	// Profile By whose rules the numbers are computed
 	Profile string `json:"profile"`
 
+	// ProfileVersion Which version of a profile of your own; GET /profiles/{name}?version= shows it for good
+	ProfileVersion *int64 `json:"profile_version,omitempty"`
+
 	// Project Name of the project
 	Project string `json:"project"`
 
@@ -1671,6 +1734,36 @@ type RepositorySummary struct {
 	PullRequests int64     `json:"pull_requests"`
 	Services     *[]string `json:"services"`
 	URL          string    `json:"url"`
+}
+
+// Rule defines model for Rule.
+type Rule struct {
+	// Choice The profile's choice
+	Choice string `json:"choice"`
+
+	// Rule Id of the rule
+	Rule string `json:"rule"`
+
+	// Text What it means, in a sentence
+	Text string `json:"text"`
+}
+
+// RuleInfo defines model for RuleInfo.
+type RuleInfo struct {
+	// About What it decides
+	About string `json:"about"`
+
+	// Choices Its values
+	Choices *[]Choice `json:"choices"`
+
+	// Metrics The metrics that it can move
+	Metrics *[]string `json:"metrics"`
+
+	// Rule Its id, which is also its key in a profile's file
+	Rule string `json:"rule"`
+
+	// Set Several values can be chosen together
+	Set bool `json:"set"`
 }
 
 // Service defines model for Service.
@@ -1851,7 +1944,7 @@ type ListChangesParams struct {
 	// To End, exclusive: a day or a time. Without one, now.
 	To *string `form:"to,omitempty" json:"to,omitempty"`
 
-	// Profile By whose rules: dora-2025 (default) or devlake-2023
+	// Profile By whose rules: dora-2025 (default), devlake-2023, fourkeys, gitlab, or a profile of your own
 	Profile *string `form:"profile,omitempty" json:"profile,omitempty"`
 
 	// Limit Most rows of a page
@@ -1896,7 +1989,7 @@ type ListDeploymentsParams struct {
 	// To End, exclusive: a day or a time. Without one, now.
 	To *string `form:"to,omitempty" json:"to,omitempty"`
 
-	// Profile By whose rules: dora-2025 (default) or devlake-2023
+	// Profile By whose rules: dora-2025 (default), devlake-2023, fourkeys, gitlab, or a profile of your own
 	Profile *string `form:"profile,omitempty" json:"profile,omitempty"`
 
 	// Limit Most rows of a page
@@ -1989,7 +2082,7 @@ type GetEvidenceParams struct {
 	// To End, exclusive: a day or a time. Without one, now.
 	To *string `form:"to,omitempty" json:"to,omitempty"`
 
-	// Profile By whose rules: dora-2025 (default) or devlake-2023
+	// Profile By whose rules: dora-2025 (default), devlake-2023, fourkeys, gitlab, or a profile of your own
 	Profile *string `form:"profile,omitempty" json:"profile,omitempty"`
 
 	// Limit Most rows of a page
@@ -2043,7 +2136,7 @@ type ListIncidentsParams struct {
 	// To End, exclusive: a day or a time. Without one, now.
 	To *string `form:"to,omitempty" json:"to,omitempty"`
 
-	// Profile By whose rules: dora-2025 (default) or devlake-2023
+	// Profile By whose rules: dora-2025 (default), devlake-2023, fourkeys, gitlab, or a profile of your own
 	Profile *string `form:"profile,omitempty" json:"profile,omitempty"`
 
 	// Limit Most rows of a page
@@ -2088,7 +2181,7 @@ type GetMetricsParams struct {
 	// To End, exclusive: a day or a time. Without one, now.
 	To *string `form:"to,omitempty" json:"to,omitempty"`
 
-	// Profile By whose rules: dora-2025 (default) or devlake-2023
+	// Profile By whose rules: dora-2025 (default), devlake-2023, fourkeys, gitlab, or a profile of your own
 	Profile *string `form:"profile,omitempty" json:"profile,omitempty"`
 
 	// Interval Unit of the series; all gives none
@@ -2097,6 +2190,12 @@ type GetMetricsParams struct {
 
 // GetMetricsParamsInterval defines parameters for GetMetrics.
 type GetMetricsParamsInterval string
+
+// GetProfileParams defines parameters for GetProfile.
+type GetProfileParams struct {
+	// Version An older version; 0 is the newest
+	Version *int64 `form:"version,omitempty" json:"version,omitempty"`
+}
 
 // ListProjectsParams defines parameters for ListProjects.
 type ListProjectsParams struct {
@@ -2569,10 +2668,33 @@ type ClientInterface interface {
 
 	// ListProfiles Profiles and levels
 	//
-	// The sets of rules by which the same history becomes numbers, and the published bounds of the levels.
+	// The sets of rules by which the same history becomes numbers, the rules that a profile of your own can choose, and the published bounds of the levels.
 	//
 	// Corresponds with GET /api/dora/v1/profiles (the `ListProfiles` operationId).
 	ListProfiles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteProfile Delete a profile
+	//
+	// No question can be asked under it any more; its versions stay readable.
+	//
+	// Corresponds with DELETE /api/dora/v1/profiles/{name} (the `DeleteProfile` operationId).
+	DeleteProfile(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetProfile One profile
+	//
+	// Its rules, and the file that they were read from. Every version stays readable, also of a profile that was deleted.
+	//
+	// Corresponds with GET /api/dora/v1/profiles/{name} (the `GetProfile` operationId).
+	GetProfile(ctx context.Context, name string, params *GetProfileParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutProfileWithBody Write a profile
+	//
+	// The body is the profile's file in YAML (or JSON): name, base, and the rules that differ from the base's. It is checked as a whole; a fault names the key with its line, and the mend. Writing one again makes a new version.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/dora/v1/profiles/{name} (the `PutProfile` operationId).
+	PutProfileWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListProjects Projects
 	//
@@ -3243,11 +3365,64 @@ func (c *Client) GetMetrics(ctx context.Context, params *GetMetricsParams, reqEd
 
 // ListProfiles Profiles and levels
 //
-// The sets of rules by which the same history becomes numbers, and the published bounds of the levels.
+// The sets of rules by which the same history becomes numbers, the rules that a profile of your own can choose, and the published bounds of the levels.
 //
 // Corresponds with GET /api/dora/v1/profiles (the `ListProfiles` operationId).
 func (c *Client) ListProfiles(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListProfilesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteProfile Delete a profile
+//
+// No question can be asked under it any more; its versions stay readable.
+//
+// Corresponds with DELETE /api/dora/v1/profiles/{name} (the `DeleteProfile` operationId).
+func (c *Client) DeleteProfile(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteProfileRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetProfile One profile
+//
+// Its rules, and the file that they were read from. Every version stays readable, also of a profile that was deleted.
+//
+// Corresponds with GET /api/dora/v1/profiles/{name} (the `GetProfile` operationId).
+func (c *Client) GetProfile(ctx context.Context, name string, params *GetProfileParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetProfileRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutProfileWithBody Write a profile
+//
+// The body is the profile's file in YAML (or JSON): name, base, and the rules that differ from the base's. It is checked as a whole; a fault names the key with its line, and the mend. Writing one again makes a new version.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/dora/v1/profiles/{name} (the `PutProfile` operationId).
+func (c *Client) PutProfileWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutProfileRequestWithBody(c.Server, name, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5685,6 +5860,137 @@ func NewListProfilesRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewDeleteProfileRequest constructs an http.Request for the DeleteProfile method
+func NewDeleteProfileRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/profiles/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetProfileRequest constructs an http.Request for the GetProfile method
+func NewGetProfileRequest(server string, name string, params *GetProfileParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/profiles/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Version != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "version", *params.Version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPutProfileRequestWithBody constructs an http.Request for the PutProfile method, with any body, and a specified content type
+func NewPutProfileRequestWithBody(server string, name string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/profiles/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListProjectsRequest constructs an http.Request for the ListProjects method
 func NewListProjectsRequest(server string, params *ListProjectsParams) (*http.Request, error) {
 	var err error
@@ -7836,12 +8142,39 @@ type ClientWithResponsesInterface interface {
 
 	// ListProfilesWithResponse Profiles and levels
 	//
-	// The sets of rules by which the same history becomes numbers, and the published bounds of the levels.
+	// The sets of rules by which the same history becomes numbers, the rules that a profile of your own can choose, and the published bounds of the levels.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/dora/v1/profiles (the `ListProfiles` operationId).
 	ListProfilesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListProfilesResponse, error)
+
+	// DeleteProfileWithResponse Delete a profile
+	//
+	// No question can be asked under it any more; its versions stay readable.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/dora/v1/profiles/{name} (the `DeleteProfile` operationId).
+	DeleteProfileWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*DeleteProfileResponse, error)
+
+	// GetProfileWithResponse One profile
+	//
+	// Its rules, and the file that they were read from. Every version stays readable, also of a profile that was deleted.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/dora/v1/profiles/{name} (the `GetProfile` operationId).
+	GetProfileWithResponse(ctx context.Context, name string, params *GetProfileParams, reqEditors ...RequestEditorFn) (*GetProfileResponse, error)
+
+	// PutProfileWithBodyWithResponse Write a profile
+	//
+	// The body is the profile's file in YAML (or JSON): name, base, and the rules that differ from the base's. It is checked as a whole; a fault names the key with its line, and the mend. Writing one again makes a new version.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/dora/v1/profiles/{name} (the `PutProfile` operationId).
+	PutProfileWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutProfileResponse, error)
 
 	// ListProjectsWithResponse Projects
 	//
@@ -8958,6 +9291,143 @@ func (r ListProfilesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListProfilesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteProfileResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteProfileResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteProfileResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteProfileResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteProfileResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteProfileResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetProfileResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProfileBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetProfileResponse) GetJSON200() *ProfileBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetProfileResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetProfileResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetProfileResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetProfileResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetProfileResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PutProfileResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProfileBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutProfileResponse) GetJSON200() *ProfileBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PutProfileResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PutProfileResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutProfileResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutProfileResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutProfileResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10690,7 +11160,7 @@ func (c *ClientWithResponses) GetMetricsWithResponse(ctx context.Context, params
 
 // ListProfilesWithResponse Profiles and levels
 //
-// The sets of rules by which the same history becomes numbers, and the published bounds of the levels.
+// The sets of rules by which the same history becomes numbers, the rules that a profile of your own can choose, and the published bounds of the levels.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10701,6 +11171,51 @@ func (c *ClientWithResponses) ListProfilesWithResponse(ctx context.Context, reqE
 		return nil, err
 	}
 	return ParseListProfilesResponse(rsp)
+}
+
+// DeleteProfileWithResponse Delete a profile
+//
+// No question can be asked under it any more; its versions stay readable.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/dora/v1/profiles/{name} (the `DeleteProfile` operationId).
+func (c *ClientWithResponses) DeleteProfileWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*DeleteProfileResponse, error) {
+	rsp, err := c.DeleteProfile(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteProfileResponse(rsp)
+}
+
+// GetProfileWithResponse One profile
+//
+// Its rules, and the file that they were read from. Every version stays readable, also of a profile that was deleted.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/dora/v1/profiles/{name} (the `GetProfile` operationId).
+func (c *ClientWithResponses) GetProfileWithResponse(ctx context.Context, name string, params *GetProfileParams, reqEditors ...RequestEditorFn) (*GetProfileResponse, error) {
+	rsp, err := c.GetProfile(ctx, name, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetProfileResponse(rsp)
+}
+
+// PutProfileWithBodyWithResponse Write a profile
+//
+// The body is the profile's file in YAML (or JSON): name, base, and the rules that differ from the base's. It is checked as a whole; a fault names the key with its line, and the mend. Writing one again makes a new version.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/dora/v1/profiles/{name} (the `PutProfile` operationId).
+func (c *ClientWithResponses) PutProfileWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutProfileResponse, error) {
+	rsp, err := c.PutProfileWithBody(ctx, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutProfileResponse(rsp)
 }
 
 // ListProjectsWithResponse Projects
@@ -11863,6 +12378,101 @@ func ParseListProfilesResponse(rsp *http.Response) (*ListProfilesResponse, error
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ProfilesOutputBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteProfileResponse parses an HTTP response from a DeleteProfileWithResponse call
+func ParseDeleteProfileResponse(rsp *http.Response) (*DeleteProfileResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteProfileResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetProfileResponse parses an HTTP response from a GetProfileWithResponse call
+func ParseGetProfileResponse(rsp *http.Response) (*GetProfileResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetProfileResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProfileBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutProfileResponse parses an HTTP response from a PutProfileWithResponse call
+func ParsePutProfileResponse(rsp *http.Response) (*PutProfileResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutProfileResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProfileBody
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
