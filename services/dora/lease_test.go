@@ -20,7 +20,7 @@ func TestAWriteUnderAnOldLeaseIsRefused(t *testing.T) {
 		ctx := t.Context()
 		old := claim(t, s, "one", "p")
 		h := Head{Project: "p", Rev: 1, Seq: 1, Began: 1, Format: blockFormat}
-		if err := s.PutBlocks(ctx, old, h, map[string][]byte{"a": []byte("1")}, nil); err != nil {
+		if err := s.PutBlocks(ctx, old, h, fixed(map[string][]byte{"a": []byte("1")}, nil)); err != nil {
 			t.Fatal(err)
 		}
 		s.(*sqlStore).halfRevision(t, "p", 2, "b")
@@ -30,8 +30,8 @@ func TestAWriteUnderAnOldLeaseIsRefused(t *testing.T) {
 		late := h
 		late.Rev, late.Seq = 2, 9
 		for what, err := range map[string]error{
-			"a revision": s.PutBlocks(ctx, old, late, map[string][]byte{"a": []byte("late")}, nil),
-			"a head":     s.PutBlocks(ctx, old, late, nil, nil),
+			"a revision": s.PutBlocks(ctx, old, late, fixed(map[string][]byte{"a": []byte("late")}, nil)),
+			"a head":     s.PutBlocks(ctx, old, late, fixed(nil, nil)),
 			"a drop":     s.DropProjection(ctx, old),
 		} {
 			if !errors.Is(err, errFenced) {

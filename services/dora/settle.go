@@ -1,12 +1,12 @@
 package dora
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 
@@ -37,9 +37,9 @@ func (p *projector) load(ctx context.Context, name string, upTo int64) error {
 		}
 	}
 	slices.Sort(ids)
-	err = p.store.EventsOf(ctx, ids, upTo, func(e Entry) error {
-		o := p.origins[e.Origin]
-		return v.ledger.ApplyPacked(o.Type, o.Source, e.At, e.Body)
+	err = readAll(ctx, p.store, ids, upTo, func(origin int64, at event.Time, body []byte) error {
+		o := p.origins[origin]
+		return v.ledger.ApplyPacked(o.Type, o.Source, at, body)
 	})
 	if err != nil {
 		return fmt.Errorf("read the history of %s: %w", name, err)
@@ -78,13 +78,6 @@ func (p *projector) settle(ctx context.Context) error {
 }
 
 func (p *projector) settleProject(ctx context.Context, v *live) error {
-	delta := v.ledger.Settle()
-	if v.fresh {
-		var err error
-		if delta, err = p.unstored(ctx, v.head, delta); err != nil {
-			return err
-		}
-	}
 	next := v.head
 	next.Rev++
 	if next.Began == 0 {
@@ -97,7 +90,15 @@ func (p *projector) settleProject(ctx context.Context, v *live) error {
 	next.Seq = max(p.seq, v.upTo)
 	next.Format, next.Origins = blockFormat, p.prints[next.Project]
 	next.SettledAt = event.Micros(p.clock.Now())
-	if err := p.store.PutBlocks(ctx, p.leases[next.Project], next, delta.Changed, delta.Deleted); err != nil {
+	blocks := v.ledger.SettleTo
+	if v.fresh {
+		old, err := p.storedSums(ctx, v.head)
+		if err != nil {
+			return err
+		}
+		blocks = old.unlike(blocks)
+	}
+	if err := p.store.PutBlocks(ctx, p.leases[next.Project], next, blocks); err != nil {
 		return err
 	}
 	v.head, v.dirty, v.fresh = next, false, false
@@ -118,31 +119,44 @@ func newBegan() (int64, error) {
 	return int64(binary.LittleEndian.Uint64(b[:])>>1) | 1, nil
 }
 
-// unstored reduces a complete set of blocks to what differs from the stored
-// ones, and adds what is stored but no longer derived.
-func (p *projector) unstored(ctx context.Context, h Head, all history.Delta) (history.Delta, error) {
-	out := history.Delta{Changed: maps.Clone(all.Changed)}
-	gone := map[string]bool{}
+// blockSource hands over the blocks of a revision as they are made, and names those
+// that are gone.
+type blockSource = func(put func(key string, body []byte) error) (deleted []string, err error)
+
+// storedSums are the stored blocks of a project by key, each as a hash.
+type storedSums struct {
+	seed maphash.Seed
+	sums map[string]uint64
+}
+
+func (p *projector) storedSums(ctx context.Context, h Head) (storedSums, error) {
+	s := storedSums{maphash.MakeSeed(), map[string]uint64{}}
 	// A key may come more than once: the last revision of it counts.
 	err := p.store.Blocks(ctx, h.Project, 0, h.Rev, func(key string, body []byte) error {
-		want, ok := all.Changed[key]
-		switch {
-		case body == nil:
-			delete(gone, key)
-			if ok {
-				out.Changed[key] = want
-			}
-		case !ok:
-			gone[key] = true
-		case bytes.Equal(want, body):
-			delete(out.Changed, key)
-		default:
-			out.Changed[key] = want
+		if body == nil {
+			delete(s.sums, key)
+		} else {
+			s.sums[key] = maphash.Bytes(s.seed, body)
 		}
 		return nil
 	})
-	out.Deleted = slices.Sorted(maps.Keys(gone))
-	return out, err
+	return s, err
+}
+
+// unlike reduces a complete set of blocks to those that are stored otherwise or
+// not at all, and names what is stored and no longer derived.
+func (s storedSums) unlike(all blockSource) blockSource {
+	return func(put func(key string, body []byte) error) ([]string, error) {
+		_, err := all(func(key string, body []byte) error {
+			sum, stored := s.sums[key]
+			delete(s.sums, key)
+			if stored && sum == maphash.Bytes(s.seed, body) {
+				return nil
+			}
+			return put(key, body)
+		})
+		return slices.Sorted(maps.Keys(s.sums)), err
+	}
 }
 
 // publish lets waiters see how far the projections have come.

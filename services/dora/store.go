@@ -69,7 +69,8 @@ type Store interface {
 	// PutBlocks writes a revision in short transactions and then moves the head in
 	// the last: a reader sees all of it or nothing. Each of the transactions is
 	// refused when the lease has another holder by then.
-	PutBlocks(ctx context.Context, l Lease, h Head, changed map[string][]byte, deleted []string) error
+	// The blocks are written as they are handed over.
+	PutBlocks(ctx context.Context, l Lease, h Head, blocks blockSource) error
 	// DropProjection forgets the blocks and the head of a lease's project.
 	DropProjection(ctx context.Context, l Lease) error
 

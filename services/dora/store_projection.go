@@ -92,30 +92,21 @@ func (s *sqlStore) Follow(ctx context.Context, project string, since func(Head) 
 	return h, nil
 }
 
-func (s *sqlStore) PutBlocks(ctx context.Context, l Lease, h Head, changed map[string][]byte, deleted []string) error {
-	keys := append(slices.Sorted(maps.Keys(changed)), deleted...)
-	chunks := chunk(keys, changed)
-	for i, c := range chunks {
-		last := i == len(chunks)-1
-		err := s.fenced(ctx, l, func(tx *sql.Tx) error {
-			if err := s.putChunk(ctx, tx, h, c, changed); err != nil {
-				return err
-			}
-			if !last {
-				return nil
-			}
-			return putHead(ctx, tx, h)
-		})
-		if err != nil {
-			return fmt.Errorf("write revision %d of %s: %w", h.Rev, h.Project, err)
-		}
+func (s *sqlStore) PutBlocks(ctx context.Context, l Lease, h Head, blocks blockSource) error {
+	r := revision{store: s, lease: l, head: h, bodies: map[string][]byte{}}
+	deleted, err := blocks(func(key string, body []byte) error { return r.put(ctx, key, body) })
+	for i := 0; i < len(deleted) && err == nil; i++ {
+		err = r.put(ctx, deleted[i], nil)
+	}
+	if err == nil {
+		err = r.write(ctx, func(tx *sql.Tx) error { return putHead(ctx, tx, h) })
+	}
+	if err != nil {
+		return fmt.Errorf("write revision %d of %s: %w", h.Rev, h.Project, err)
 	}
 	// What the revision replaced is of no use to any reader now. Should the
 	// process end before this, the next revision of the key removes it.
-	for _, c := range chunks {
-		if len(c) == 0 {
-			continue
-		}
+	for c := range slices.Chunk(r.written, chunkRows) {
 		if err := s.fenced(ctx, l, func(tx *sql.Tx) error { return s.dropOld(ctx, tx, h, c) }); err != nil {
 			return fmt.Errorf("drop what revision %d of %s replaced: %w", h.Rev, h.Project, err)
 		}
@@ -123,20 +114,41 @@ func (s *sqlStore) PutBlocks(ctx context.Context, l Lease, h Head, changed map[s
 	return nil
 }
 
-// chunk cuts keys so that each part stays within the bounds. There is always
-// one part, for the head.
-func chunk(keys []string, bodies map[string][]byte) [][]string {
-	chunks := [][]string{{}}
-	size := 0
-	for _, k := range keys {
-		last := len(chunks) - 1
-		if len(chunks[last]) > 0 && (size+len(bodies[k]) > chunkBytes || len(chunks[last]) == chunkRows) {
-			chunks, size, last = append(chunks, nil), 0, last+1
+// revision is one that is being written.
+type revision struct {
+	store   *sqlStore
+	lease   Lease
+	head    Head
+	bodies  map[string][]byte // of the next transaction
+	size    int
+	written []string
+}
+
+// put takes a block, and writes those before it when they fill a transaction.
+func (r *revision) put(ctx context.Context, key string, body []byte) error {
+	if len(r.bodies) > 0 && (r.size+len(body) > chunkBytes || len(r.bodies) == chunkRows) {
+		if err := r.write(ctx, func(*sql.Tx) error { return nil }); err != nil {
+			return err
 		}
-		chunks[last] = append(chunks[last], k)
-		size += len(bodies[k])
 	}
-	return chunks
+	r.bodies[key] = body
+	r.size += len(body)
+	return nil
+}
+
+// write writes what is there in one transaction, and then what last does.
+func (r *revision) write(ctx context.Context, last func(tx *sql.Tx) error) error {
+	keys := slices.Sorted(maps.Keys(r.bodies))
+	err := r.store.fenced(ctx, r.lease, func(tx *sql.Tx) error {
+		if err := r.store.putChunk(ctx, tx, r.head, keys, r.bodies); err != nil {
+			return err
+		}
+		return last(tx)
+	})
+	r.written = append(r.written, keys...)
+	clear(r.bodies)
+	r.size = 0
+	return err
 }
 
 func (s *sqlStore) putChunk(ctx context.Context, tx *sql.Tx, h Head, keys []string, bodies map[string][]byte) error {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 
@@ -125,11 +127,11 @@ func TestARevisionIsSeenWholeOrNotAtAll(t *testing.T) {
 		}
 		l := claim(t, s, "one", "p")
 		h := Head{Project: "p", Rev: 1, Seq: 5, Began: 1, Format: blockFormat}
-		if err := s.PutBlocks(ctx, l, h, map[string][]byte{"a": large, "b": large, "c": []byte("1")}, nil); err != nil {
+		if err := s.PutBlocks(ctx, l, h, fixed(map[string][]byte{"a": large, "b": large, "c": []byte("1")}, nil)); err != nil {
 			t.Fatal(err)
 		}
 		h.Rev, h.Seq = 2, 9
-		if err := s.PutBlocks(ctx, l, h, map[string][]byte{"c": []byte("22")}, []string{"a"}); err != nil {
+		if err := s.PutBlocks(ctx, l, h, fixed(map[string][]byte{"c": []byte("22")}, []string{"a"})); err != nil {
 			t.Fatal(err)
 		}
 		if got := read(1, 2); len(got) != 2 || got["c"] != 2 || got["a"] != 0 {
@@ -167,7 +169,7 @@ func TestAFollowerSeesOneMoment(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if err := s.PutBlocks(ctx, l, h, blocks, nil); err != nil {
+			if err := s.PutBlocks(ctx, l, h, fixed(blocks, nil)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -272,7 +274,7 @@ func TestDeclarationsNeverRepeatAVersion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.PutBlocks(ctx, claim(t, s, "one", "p"), Head{Project: "p", Rev: 1, Began: 1, SpecVersion: first.Version}, nil, nil); err != nil {
+		if err := s.PutBlocks(ctx, claim(t, s, "one", "p"), Head{Project: "p", Rev: 1, Began: 1, SpecVersion: first.Version}, fixed(nil, nil)); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.DeleteProject(ctx, "p"); err != nil {
@@ -351,4 +353,16 @@ func claim(t *testing.T, s Store, replica, project string) Lease {
 		t.Fatalf("claim %s: %v %v", project, got, err)
 	}
 	return got[0]
+}
+
+// fixed are blocks that are there already.
+func fixed(changed map[string][]byte, deleted []string) blockSource {
+	return func(put func(string, []byte) error) ([]string, error) {
+		for _, key := range slices.Sorted(maps.Keys(changed)) {
+			if err := put(key, changed[key]); err != nil {
+				return nil, err
+			}
+		}
+		return deleted, nil
+	}
 }

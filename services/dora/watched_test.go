@@ -110,8 +110,8 @@ func (w *watched) Blocks(ctx context.Context, name string, from, to int64, yield
 	return around(w, "Blocks", func() error { return w.Store.Blocks(ctx, name, from, to, yield) })
 }
 
-func (w *watched) PutBlocks(ctx context.Context, l Lease, h Head, changed map[string][]byte, deleted []string) error {
-	return around(w, "PutBlocks", func() error { return w.Store.PutBlocks(ctx, l, h, changed, deleted) })
+func (w *watched) PutBlocks(ctx context.Context, l Lease, h Head, b blockSource) error {
+	return around(w, "PutBlocks", func() error { return w.Store.PutBlocks(ctx, l, h, b) })
 }
 
 func (w *watched) DropProjection(ctx context.Context, l Lease) error {

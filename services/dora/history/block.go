@@ -57,13 +57,28 @@ func (s *shelf) months() map[month]bool {
 // encoder gathers the blocks that differ from those handed out before. Several
 // may work at once, each on shelves of its own.
 type encoder struct {
-	out  Delta
-	seed maphash.Seed // the same for all, or sums could not be compared
-	w    *writer
+	made    []madeBlock    // when there is no one to give them to
+	to      chan madeBlock // to whom blocks are given
+	deleted []string
+	seed    maphash.Seed // the same for all, or sums could not be compared
+	w       *writer
+	scratch changeScratch
 }
 
-func newEncoder(seed maphash.Seed) *encoder {
-	return &encoder{out: Delta{Changed: map[string][]byte{}}, seed: seed, w: newWriter()}
+type madeBlock struct {
+	key  string
+	body []byte
+}
+
+func newEncoder(seed maphash.Seed) *encoder { return &encoder{seed: seed, w: newWriter()} }
+
+// give hands out a block; it is not changed any more.
+func (e *encoder) give(key string, body []byte) {
+	if e.to != nil {
+		e.to <- madeBlock{key, body}
+		return
+	}
+	e.made = append(e.made, madeBlock{key, body})
 }
 
 func (e *encoder) put(s *shelf, m month, block []byte) { e.putHeads(s, m, 0, block) }
@@ -71,7 +86,7 @@ func (e *encoder) put(s *shelf, m month, block []byte) { e.putHeads(s, m, 0, blo
 func (e *encoder) putHeads(s *shelf, m month, heads uint64, block []byte) {
 	sum := blockSum{heads: heads, block: maphash.Bytes(e.seed, block)}
 	if old, ok := s.sums[m]; !ok || old.block != sum.block {
-		e.out.Changed[s.key(m)] = slices.Clone(block)
+		e.give(s.key(m), slices.Clone(block))
 	}
 	s.sums[m] = sum
 }
@@ -79,7 +94,7 @@ func (e *encoder) putHeads(s *shelf, m month, heads uint64, block []byte) {
 func (e *encoder) drop(s *shelf, m month) {
 	if _, ok := s.sums[m]; ok {
 		delete(s.sums, m)
-		e.out.Deleted = append(e.out.Deleted, s.key(m))
+		e.deleted = append(e.deleted, s.key(m))
 	}
 }
 
@@ -110,7 +125,7 @@ func (l *Ledger) encodeLane(e *encoder, ln *lane) {
 		w.text(ln.environment)
 		w.uint(uint64(len(rows)))
 		for _, r := range rows {
-			l.encodeRow(w, ln, r)
+			l.encodeRow(e, ln, r)
 			r.stale = false
 		}
 		e.putHeads(&ln.blocks, m, heads, w.b)
@@ -120,15 +135,16 @@ func (l *Ledger) encodeLane(e *encoder, ln *lane) {
 	}
 }
 
-func (l *Ledger) encodeRow(w *writer, ln *lane, r *row) {
+func (l *Ledger) encodeRow(e *encoder, ln *lane, r *row) {
 	var p Pending
+	w := e.w
 	if r.label != none {
 		lr := ln.repos[r.repository.key]
-		c := changeWriter{repo: r.repository, filter: lr.filter, skipMerges: l.spec.MergeCommits == project.MergeSkip}
+		c := changeWriter{changeScratch: &e.scratch, repo: r.repository, filter: lr.filter, skipMerges: l.spec.MergeCommits == project.MergeSkip}
 		if r.Reason == ReasonBaseline {
 			c.reason = reasonCode(ReasonBaseline)
 		}
-		p = c.changes(r.nodes)
+		p = c.rows(r.nodes)
 	}
 	r.LongSHAs = p.LongSHAs
 	w.head(&r.Deployment)

@@ -2,6 +2,7 @@ package history
 
 import (
 	"cmp"
+	"fmt"
 	"hash/maphash"
 	"maps"
 	"runtime"
@@ -40,14 +41,33 @@ func (s *derived) init() {
 }
 
 // Settle derives the history from the facts and returns the blocks that
-// changed since the last call. It may be called after any number of Apply; the
+// changed since the last call. It is [Ledger.SettleTo] for those who want them
+// all at once.
+func (l *Ledger) Settle() Delta {
+	out := Delta{Changed: map[string][]byte{}}
+	deleted, err := l.SettleTo(func(key string, block []byte) error {
+		out.Changed[key] = block
+		return nil
+	})
+	if err != nil {
+		//nolint:forbidigo // a fault of the program, not of its input
+		panic(fmt.Sprintf("history: settle: %v", err)) // put returns none: cannot happen
+	}
+	out.Deleted = deleted
+	return out
+}
+
+// SettleTo derives the history from the facts, gives put the blocks that changed
+// since the last call, as they are made and in any order, and returns the keys
+// of those that are gone. Once put has failed the ledger must not be used any
+// more. It may be called after any number of Apply; the
 // result after the last is the same however they were grouped.
 //
 // It derives again only what may have changed: the claims of pull requests
 // that were reported or that refer to a commit that was, the rows of
 // deployments likewise, then the lanes in which rows or commits changed, and
 // last the months in which any of that is written down.
-func (l *Ledger) Settle() Delta {
+func (l *Ledger) SettleTo(put func(key string, block []byte) error) (deleted []string, err error) {
 	s := &l.state
 	e := newEncoder(s.seed)
 	active := l.activeRepositories()
@@ -65,9 +85,9 @@ func (l *Ledger) Settle() Delta {
 		l.queues(e)
 	}
 	l.encodeSummary(e)
-	out := l.encode(e, l.changedRows())
+	deleted, err = l.encode(e, l.changedRows(), put)
 	l.rest(active)
-	return out
+	return deleted, err
 }
 
 // changedRows is the work of writing the blocks of all that may have changed:
@@ -101,20 +121,38 @@ func (l *Ledger) changedRows() []func(*encoder) {
 	return work
 }
 
-// encode does the work on all processors and adds what first has gathered.
-func (l *Ledger) encode(first *encoder, work []func(*encoder)) Delta {
-	all := []*encoder{first}
-	for len(all) < processors(len(work)) {
-		all = append(all, newEncoder(first.seed))
+// blocksAhead bounds the blocks that were made and not yet put.
+const blocksAhead = 16
+
+// encode does the work on all processors and puts what comes of it, beside what
+// first has gathered.
+func (l *Ledger) encode(first *encoder, work []func(*encoder), put func(key string, block []byte) error) (deleted []string, err error) {
+	for _, b := range first.made {
+		if err := put(b.key, b.body); err != nil {
+			return nil, err
+		}
 	}
-	inParallel(len(work), func(worker, i int) { work[i](all[worker]) })
-	out := first.out
-	for _, e := range all[1:] {
-		maps.Copy(out.Changed, e.out.Changed)
-		out.Deleted = append(out.Deleted, e.out.Deleted...)
+	deleted = first.deleted
+	all := make([]*encoder, processors(len(work)))
+	made := make(chan madeBlock, blocksAhead)
+	for i := range all {
+		all[i] = newEncoder(first.seed)
+		all[i].to = made
 	}
-	slices.Sort(out.Deleted)
-	return out
+	go func() {
+		defer close(made)
+		inParallel(len(work), func(worker, i int) { work[i](all[worker]) })
+	}()
+	for b := range made {
+		if err == nil {
+			err = put(b.key, b.body)
+		}
+	}
+	for _, e := range all {
+		deleted = append(deleted, e.deleted...)
+	}
+	slices.Sort(deleted)
+	return deleted, err
 }
 
 // inParallel does n pieces of work that do not touch each other; worker numbers

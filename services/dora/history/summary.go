@@ -43,7 +43,7 @@ func (l *Ledger) encodeSummary(e *encoder) {
 		panic(fmt.Sprintf("history: marshal summary: %v", err)) // plain data: cannot happen
 	}
 	if s := &l.state; !s.settled || !bytes.Equal(b, s.summary) {
-		e.out.Changed["m"] = b
+		e.give("m", b)
 		s.summary, s.settled = b, true
 	}
 }

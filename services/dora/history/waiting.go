@@ -145,13 +145,13 @@ func (l *Ledger) encodeWaiting(e *encoder, q *waiting) {
 	if len(months) == 0 {
 		return
 	}
-	c := changeWriter{repo: q.repo, filter: q.filter, skipMerges: l.spec.MergeCommits == project.MergeSkip,
+	c := changeWriter{changeScratch: &e.scratch, repo: q.repo, filter: q.filter, skipMerges: l.spec.MergeCommits == project.MergeSkip,
 		reason: reasonCode(ReasonNotDeployed), waiting: true}
 	q.repo.dag.eachMonth(q.nodes, func(m month, nodes []int32) {
 		if !months[m] {
 			return
 		}
-		p := c.changes(nodes)
+		p := c.rows(nodes)
 		if len(p.Changes) == 0 {
 			return
 		}
@@ -174,8 +174,16 @@ func (g *dag) eachMonth(nodes []int32, f func(m month, nodes []int32)) {
 	runs(nodes, func(n int32) Time { return g.at(n).committed }, f)
 }
 
+// changeScratch is what one set of changes after another is made in.
+type changeScratch struct {
+	changes []Change
+	pulls   []PullRequestRef
+	local   map[int32]int32 // slot -> index into pulls
+}
+
 // changeWriter turns commits into the changes that readers see.
 type changeWriter struct {
+	*changeScratch
 	repo       *repository
 	filter     int
 	skipMerges bool
@@ -183,11 +191,15 @@ type changeWriter struct {
 	reason     ReasonCode
 }
 
-// changes makes the change rows of nodes, which are in order.
-func (w *changeWriter) changes(nodes []int32) Pending {
+// rows makes the change rows of nodes, which are in order. They hold until the
+// next are made.
+func (w *changeWriter) rows(nodes []int32) Pending {
 	r, g := w.repo, w.repo.dag
-	out := Pending{Changes: make([]Change, 0, len(nodes))}
-	local := map[int32]int32{} // slot -> index into PullRequests
+	if w.local == nil {
+		w.local = map[int32]int32{}
+	}
+	clear(w.local)
+	out := Pending{Changes: w.changes[:0], PullRequests: w.pulls[:0]}
 	for _, n := range nodes {
 		v := g.at(n)
 		if v.flags&present == 0 || w.skipMerges && v.flags&isMerge != 0 {
@@ -210,10 +222,10 @@ func (w *changeWriter) changes(nodes []int32) Pending {
 			if p.squash != 0 && p.claim.merge == n {
 				c.FirstAt = p.squash
 			}
-			k, ok := local[v.pr]
+			k, ok := w.local[v.pr]
 			if !ok {
 				k = int32(len(out.PullRequests))
-				local[v.pr] = k
+				w.local[v.pr] = k
 				out.PullRequests = append(out.PullRequests, p.ref)
 			}
 			c.PR = k
@@ -228,5 +240,6 @@ func (w *changeWriter) changes(nodes []int32) Pending {
 		}
 		out.Changes = append(out.Changes, c)
 	}
+	w.changes, w.pulls = out.Changes, out.PullRequests
 	return out
 }
