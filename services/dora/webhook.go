@@ -13,6 +13,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 	"github.com/fawkes-idp/fawkes/services/dora/alertmanager"
 	"github.com/fawkes-idp/fawkes/services/dora/argocd"
+	"github.com/fawkes-idp/fawkes/services/dora/cdevents"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/github"
 	"github.com/fawkes-idp/fawkes/services/dora/intake"
@@ -26,6 +27,7 @@ func kinds(cfg Config) []intake.Kind {
 	return []intake.Kind{
 		github.Kind(github.Mapper{IncidentLabels: cfg.GitHubIncidentLabels}),
 		argocd.Kind(),
+		cdevents.Kind(),
 		jenkins.Kind(),
 		alertmanager.Kind(),
 		pagerduty.Kind(),
