@@ -2416,6 +2416,9 @@ type AlertmanagerWebhookJSONBody map[string]interface{}
 // ArgocdWebhookJSONBody defines parameters for ArgocdWebhook.
 type ArgocdWebhookJSONBody map[string]interface{}
 
+// CdeventsWebhookJSONBody defines parameters for CdeventsWebhook.
+type CdeventsWebhookJSONBody map[string]interface{}
+
 // GithubWebhookJSONBody defines parameters for GithubWebhook.
 type GithubWebhookJSONBody map[string]interface{}
 
@@ -2460,6 +2463,9 @@ type AlertmanagerWebhookJSONRequestBody AlertmanagerWebhookJSONBody
 
 // ArgocdWebhookJSONRequestBody defines body for ArgocdWebhook for application/json ContentType.
 type ArgocdWebhookJSONRequestBody ArgocdWebhookJSONBody
+
+// CdeventsWebhookJSONRequestBody defines body for CdeventsWebhook for application/json ContentType.
+type CdeventsWebhookJSONRequestBody CdeventsWebhookJSONBody
 
 // GithubWebhookJSONRequestBody defines body for GithubWebhook for application/json ContentType.
 type GithubWebhookJSONRequestBody GithubWebhookJSONBody
@@ -3025,6 +3031,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /webhooks/dora/argocd (the `ArgocdWebhook` operationId).
 	ArgocdWebhook(ctx context.Context, body ArgocdWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CdeventsWebhookWithBody A delivery of CDEvents
+	//
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /webhooks/dora/cloudevents (the `CdeventsWebhook` operationId).
+	CdeventsWebhookWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CdeventsWebhook A delivery of CDEvents
+	//
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /webhooks/dora/cloudevents (the `CdeventsWebhook` operationId).
+	CdeventsWebhook(ctx context.Context, body CdeventsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GithubWebhookWithBody A delivery of GitHub
 	//
@@ -4173,6 +4197,44 @@ func (c *Client) ArgocdWebhookWithBody(ctx context.Context, contentType string, 
 // Corresponds with POST /webhooks/dora/argocd (the `ArgocdWebhook` operationId).
 func (c *Client) ArgocdWebhook(ctx context.Context, body ArgocdWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewArgocdWebhookRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CdeventsWebhookWithBody A delivery of CDEvents
+//
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /webhooks/dora/cloudevents (the `CdeventsWebhook` operationId).
+func (c *Client) CdeventsWebhookWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCdeventsWebhookRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CdeventsWebhook A delivery of CDEvents
+//
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /webhooks/dora/cloudevents (the `CdeventsWebhook` operationId).
+func (c *Client) CdeventsWebhook(ctx context.Context, body CdeventsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCdeventsWebhookRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7832,6 +7894,46 @@ func NewArgocdWebhookRequestWithBody(server string, contentType string, body io.
 	return req, nil
 }
 
+// NewCdeventsWebhookRequest calls the generic CdeventsWebhook builder with application/json body
+func NewCdeventsWebhookRequest(server string, body CdeventsWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCdeventsWebhookRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCdeventsWebhookRequestWithBody constructs an http.Request for the CdeventsWebhook method, with any body, and a specified content type
+func NewCdeventsWebhookRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/webhooks/dora/cloudevents")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGithubWebhookRequest calls the generic GithubWebhook builder with application/json body
 func NewGithubWebhookRequest(server string, body GithubWebhookJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -8549,6 +8651,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /webhooks/dora/argocd (the `ArgocdWebhook` operationId).
 	ArgocdWebhookWithResponse(ctx context.Context, body ArgocdWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*ArgocdWebhookResponse, error)
+
+	// CdeventsWebhookWithBodyWithResponse A delivery of CDEvents
+	//
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/dora/cloudevents (the `CdeventsWebhook` operationId).
+	CdeventsWebhookWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CdeventsWebhookResponse, error)
+
+	// CdeventsWebhookWithResponse A delivery of CDEvents
+	//
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/dora/cloudevents (the `CdeventsWebhook` operationId).
+	CdeventsWebhookWithResponse(ctx context.Context, body CdeventsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*CdeventsWebhookResponse, error)
 
 	// GithubWebhookWithBodyWithResponse A delivery of GitHub
 	//
@@ -10816,6 +10936,40 @@ func (r ArgocdWebhookResponse) ContentType() string {
 	return ""
 }
 
+type CdeventsWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r CdeventsWebhookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CdeventsWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CdeventsWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CdeventsWebhookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GithubWebhookResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -11842,6 +11996,36 @@ func (c *ClientWithResponses) ArgocdWebhookWithResponse(ctx context.Context, bod
 		return nil, err
 	}
 	return ParseArgocdWebhookResponse(rsp)
+}
+
+// CdeventsWebhookWithBodyWithResponse A delivery of CDEvents
+//
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/dora/cloudevents (the `CdeventsWebhook` operationId).
+func (c *ClientWithResponses) CdeventsWebhookWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CdeventsWebhookResponse, error) {
+	rsp, err := c.CdeventsWebhookWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCdeventsWebhookResponse(rsp)
+}
+
+// CdeventsWebhookWithResponse A delivery of CDEvents
+//
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A redelivery changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/dora/cloudevents (the `CdeventsWebhook` operationId).
+func (c *ClientWithResponses) CdeventsWebhookWithResponse(ctx context.Context, body CdeventsWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*CdeventsWebhookResponse, error) {
+	rsp, err := c.CdeventsWebhook(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCdeventsWebhookResponse(rsp)
 }
 
 // GithubWebhookWithBodyWithResponse A delivery of GitHub
@@ -13415,6 +13599,22 @@ func ParseArgocdWebhookResponse(rsp *http.Response) (*ArgocdWebhookResponse, err
 	}
 
 	response := &ArgocdWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseCdeventsWebhookResponse parses an HTTP response from a CdeventsWebhookWithResponse call
+func ParseCdeventsWebhookResponse(rsp *http.Response) (*CdeventsWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CdeventsWebhookResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}

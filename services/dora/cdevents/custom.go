@@ -144,7 +144,7 @@ func repositoryOf(source, id string) string {
 	source, id = strings.TrimSpace(source), strings.TrimSpace(id)
 	switch {
 	case isURL(id):
-		return id
+		return withScheme(id)
 	case source == "":
 		return ""
 	case !isURL(source) && !isURL(source+"/x"):
@@ -155,7 +155,17 @@ func repositoryOf(source, id string) string {
 	if !isURL(source) {
 		return ""
 	}
-	return source
+	return withScheme(source)
+}
+
+// withScheme writes an address of a host and a path alone, as the specification's
+// examples have it, as people can follow it.
+func withScheme(s string) string {
+	host, _, _ := strings.Cut(s, "/")
+	if strings.Contains(s, "://") || !strings.Contains(host, ".") || strings.ContainsAny(host, "@:") || strings.HasPrefix(s, ".") {
+		return s
+	}
+	return "https://" + s
 }
 
 // isURL reports whether s can be a repository's address: a host and a path.
