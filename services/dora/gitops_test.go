@@ -94,9 +94,9 @@ func (s *server) monorepo(project string) {
 	}
 }
 
-// made is a commit to the application's repository, and the images that the
+// builtCommit is a commit to the application's repository, and the images that the
 // pipeline made of it.
-type made struct {
+type builtCommit struct {
 	commit, at string
 	parent     string
 	paths      []string
@@ -112,8 +112,8 @@ type synced struct {
 	degraded bool
 }
 
-func madeInMarch() []made {
-	return []made{
+func madeInMarch() []builtCommit {
+	return []builtCommit{
 		{"c1", "2026-03-02T08:00:00Z", "", []string{"services/api/main.go", "web/index.html", "worker/main.go"}, []string{"a1", "w1", "k1"}},
 		{"c2", "2026-03-03T08:00:00Z", "c1", []string{"services/api/main.go"}, []string{"a2"}},
 		{"c3", "2026-03-03T09:00:00Z", "c2", []string{"web/index.html"}, []string{"w2"}},
