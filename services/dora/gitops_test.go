@@ -211,7 +211,7 @@ func TestGitOpsOfAMonorepo(t *testing.T) {
 						text := cdevent("packaged-"+image, "artifact.packaged.0.2.0", purlOf(image), after(m.at, 10*time.Minute),
 							object{"change": object{"id": hash(m.commit), "source": "git.example/shop"}})
 						send = append(send, func() {
-							s.take("/webhooks/dora/cloudevents", ci, text, "Content-Type", "application/cloudevents+json")
+							s.taken("/webhooks/dora/cloudevents", ci, text, "Content-Type", "application/cloudevents+json")
 						})
 					}
 				}
@@ -219,7 +219,7 @@ func TestGitOpsOfAMonorepo(t *testing.T) {
 					both(object{"type": "commit", "repo": environmentRepo, "sha": hash("environment " + o.started), "parents": []string{}, "author": "bot",
 						"authored_at": after(o.started, -time.Minute), "committed_at": after(o.started, -time.Minute), "paths": []string{"overlays/production/kustomization.yaml", "web/x", "services/api/x"}})
 					for _, body := range o.reports() {
-						send = append(send, func() { s.take("/webhooks/dora/argocd", argo, body) })
+						send = append(send, func() { s.taken("/webhooks/dora/argocd", argo, body) })
 					}
 				}
 				if seed > 0 {

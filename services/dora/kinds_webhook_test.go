@@ -15,8 +15,8 @@ func (s *server) sendTo(path, token, body string, header ...string) (int, string
 	return s.call(http.MethodPost, path, body, append([]string{"Authorization", "Bearer " + token}, header...)...)
 }
 
-// take sends a delivery that must be taken, and says how many events were new.
-func (s *server) take(path, token, body string, header ...string) int {
+// taken sends a delivery that must be taken, and says how many events were new.
+func (s *server) taken(path, token, body string, header ...string) int {
 	s.t.Helper()
 	code, answer := s.sendTo(path, token, body, header...)
 	var a webhookAnswer
@@ -145,10 +145,10 @@ func TestKindsTakeOnlyWhatIsGenuineAndRight(t *testing.T) {
 						t.Errorf("no fault of %s in the quarantine, which has %v", field, fields)
 					}
 				}
-				if n := s.take(c.path, token, c.body, c.header...); n != 1 {
+				if n := s.taken(c.path, token, c.body, c.header...); n != 1 {
 					t.Errorf("%d events are new, want 1", n)
 				}
-				if n := s.take(c.path, token, c.body, c.header...); n != 0 {
+				if n := s.taken(c.path, token, c.body, c.header...); n != 0 {
 					t.Errorf("%d events are new the second time", n)
 				}
 				q := s.inQuarantine("limit=100").Items[0]
