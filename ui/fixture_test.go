@@ -44,6 +44,7 @@ type readerFake struct {
 	changes     []delivery.Change
 	incidents   []delivery.Incident
 	quarantine  []delivery.Quarantined
+	happenings  []delivery.Happening
 	evidence    map[string]delivery.Evidence
 	err         error
 
@@ -141,6 +142,10 @@ func (f *readerFake) IncidentEvidence(_ context.Context, _ delivery.Query, key s
 		}
 	}
 	return delivery.IncidentEvidence{}, problem.New(problem.NotFound, "there is no incident %q", key)
+}
+
+func (f *readerFake) Recent(context.Context, string, int) ([]delivery.Happening, error) {
+	return f.happenings, f.err
 }
 
 func (f *readerFake) Quarantine(_ context.Context, which delivery.QuarantineFilter, _ delivery.Page) (delivery.Quarantine, error) {
@@ -325,6 +330,12 @@ func shop() *readerFake {
 	f.incidents = []delivery.Incident{
 		{Key: "alertmanager/7c1", ID: "7c1", Source: "alertmanager", Title: "Checkout answers 5xx", Severity: "critical", Service: "api", Environment: "production", OpenedAt: ptr(fixtureNow.Add(-86 * time.Hour)), ResolvedAt: ptr(fixtureNow.Add(-83 * time.Hour)), DeploymentKey: "argocd/895", DeploymentID: "895", LinkedBy: "time"},
 		{Key: "alertmanager/7c2", ID: "7c2", Source: "alertmanager", Title: "Queue grows", Severity: "warning", Service: "worker", Environment: "production", OpenedAt: ptr(fixtureNow.Add(-20 * time.Hour)), LinkedBy: "none", Reason: "outside_time_window"},
+	}
+	f.happenings = []delivery.Happening{
+		{Seq: 9, Type: "deployment", Source: "argocd", ReceivedAt: ptr(fixtureNow), ID: "895", Service: "api", Environment: "production", Outcome: "success", SHA: sha(2)},
+		{Seq: 8, Type: "incident", Source: "alertmanager", ReceivedAt: ptr(fixtureNow), ID: "7c1", Title: "Checkout <slow>", Service: "api"},
+		{Seq: 7, Type: "pull_request", Source: "github", Number: "12", Title: "Faster search", Merged: true},
+		{Seq: 6, Type: "commit", Source: "git", Repo: "https://git.example/shop.git", SHA: sha(1)},
 	}
 	f.quarantine = []delivery.Quarantined{{ID: "q1", Source: "github", Field: "deployment.sha", Detail: "the deployment names no commit", Status: delivery.QuarantineOpen, ReceivedAt: ptr(fixtureNow.Add(-time.Hour)), Body: `{"deployment":{"sha":""}}`}}
 	for _, m := range []string{"deployment_frequency", "change_fail_rate", "deployment_rework_rate", "failed_deployment_recovery_time"} {

@@ -97,6 +97,7 @@ func (f Frame) tabs() []tab {
 		{"deployments", "Deployments", f.Scope.Path("deployments")},
 		{"changes", "Changes", f.Scope.Path("changes")},
 		{"incidents", "Incidents", f.Scope.Path("incidents")},
+		{"live", "Live", f.Scope.Path("live")},
 		{"settings", "Settings", f.Scope.Path("settings")},
 	}
 }

@@ -349,6 +349,7 @@ func shortcuts() []shortcut {
 		{[]string{"g", "d"}, "Deployments"},
 		{[]string{"g", "c"}, "Changes"},
 		{[]string{"g", "i"}, "Incidents"},
+		{[]string{"g", "l"}, "Live"},
 		{[]string{"g", "o"}, "Overview of projects"},
 		{[]string{"?"}, "This list"},
 	}
