@@ -68,6 +68,8 @@ func requests(source, quarantined string) []request {
 		{"delete-profile", a, "DELETE", at + "/profiles/own", "", 403, nil},
 		{"list-audit", a, "GET", at + "/audit", "", 200, []string{"theirs"}},
 		{"list-audit", a, "GET", at + "/audit?project=theirs", "", 403, nil},
+		{"make-badge", a, "POST", at + "/badges", `{"project":"theirs","metric":"change_fail_rate"}`, 403, nil},
+		{"revoke-badges", a, "DELETE", at + "/badges?project=theirs", "", 403, nil},
 		{"delete-source", a, "DELETE", at + "/sources/" + source, "", 404, nil},
 	}
 }
@@ -75,7 +77,7 @@ func requests(source, quarantined string) []request {
 // unproved are the operations, beside webhooks, whose callers prove themselves in
 // another way; they have tests of their own.
 var unproved = []string{"devlake-connect", "devlake-deployment", "devlake-issue", "devlake-close-issue", "devlake-pull-request",
-	"opendora-metric", "opendora-benchmark", "gitlab-project-dora", "gitlab-group-dora", "stream-events"}
+	"opendora-metric", "opendora-benchmark", "gitlab-project-dora", "gitlab-group-dora", "stream-events", "get-badge"}
 
 // TestEveryOperationChecksWhoAsks goes through all operations of the
 // specification: nobody, someone without the scope, and someone bound to another

@@ -21,6 +21,9 @@ func (s *Service) registerForeign(api *httpapi.API) {
 		api.Mux().HandleFunc("GET "+prefix+"/groups/{id}/dora/metrics", s.gitlab(true))
 	}
 	api.Mux().Handle("GET "+base+"/stream", s.auth.Require(auth.ScopeDoraRead)(http.HandlerFunc(s.handleStream)))
+	s.registerBadges(api.Huma())
+	api.Mux().HandleFunc("GET "+badgesPath+"/{project}/{file}", s.handleBadge)
+	describeBadge(api.Huma().OpenAPI())
 	describeForeign(api.Huma().OpenAPI())
 	describeStream(api.Huma().OpenAPI())
 }
@@ -92,4 +95,15 @@ func describeStream(doc *huma.OpenAPI) {
 		textParam("query", "source", "Only what these sources reported, separated by commas"),
 		&huma.Param{Name: "after", In: "query", Description: "Begin after this number of the log; with what comes from now on without one", Schema: &huma.Schema{Type: "integer", Format: "int64"}},
 		textParam("header", "Last-Event-ID", "As after; browsers send it when they come again"))
+}
+
+func describeBadge(doc *huma.OpenAPI) {
+	security := append([]map[string][]string{{}}, auth.Needs(auth.ScopeDoraRead)...)
+	describeGet(doc, "get-badge", badgesPath+"/{project}/{file}", "badges", "A metric as a picture",
+		"SVG. Opened by the token that POST /badges puts into the address, or by a credential that may read the project.", "image/svg+xml", security,
+		map[string]string{"200": "The picture", "304": "It is the same", "401": "The token does not open this badge", "403": "The credential may not", "404": "No such badge or project", "422": "A parameter is wrong"},
+		textParam("path", "project", "Name of the project"), textParam("path", "file", "The metric, with .svg"),
+		textParam("query", "token", "Opens this badge alone"), textParam("query", "style", "flat without one", badgeFlat, badgeSquare, badgePlastic),
+		textParam("query", "label", "Text on the left, at most 60 letters; the metric's name without one"), textParam("query", "service", "Only this service"),
+		textParam("query", "profile", "By whose rules; dora-2025 without one"), textParam("query", "window", "The last so many days, 1d to 366d; 30d without one"))
 }

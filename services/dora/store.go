@@ -113,6 +113,12 @@ type Store interface {
 	// DeleteSource removes one; ErrNotFound when it is not there.
 	DeleteSource(ctx context.Context, id int64) error
 
+	// BadgeKey is what signs the addresses of a project's badges; ErrNotFound when
+	// none was made. MakeBadgeKey makes it if there is none, DropBadgeKey ends it.
+	BadgeKey(ctx context.Context, project string) ([]byte, error)
+	MakeBadgeKey(ctx context.Context, project, by string, at event.Time) ([]byte, error)
+	DropBadgeKey(ctx context.Context, project string) error
+
 	// LastReceived says of each project and source when the last of its events was
 	// stored; the project is the one that reports named, "" for none.
 	LastReceived(ctx context.Context) ([]Received, error)

@@ -137,6 +137,54 @@ func (e EvidenceRowUnit) Valid() bool {
 	}
 }
 
+// Defines values for MakeBadgeRequestMetric.
+const (
+	MakeBadgeRequestMetricChangeFailRate               MakeBadgeRequestMetric = "change_fail_rate"
+	MakeBadgeRequestMetricChangeLeadTime               MakeBadgeRequestMetric = "change_lead_time"
+	MakeBadgeRequestMetricDeploymentFrequency          MakeBadgeRequestMetric = "deployment_frequency"
+	MakeBadgeRequestMetricDeploymentReworkRate         MakeBadgeRequestMetric = "deployment_rework_rate"
+	MakeBadgeRequestMetricFailedDeploymentRecoveryTime MakeBadgeRequestMetric = "failed_deployment_recovery_time"
+)
+
+// Valid indicates whether the value is a known member of the MakeBadgeRequestMetric enum.
+func (e MakeBadgeRequestMetric) Valid() bool {
+	switch e {
+	case MakeBadgeRequestMetricChangeFailRate:
+		return true
+	case MakeBadgeRequestMetricChangeLeadTime:
+		return true
+	case MakeBadgeRequestMetricDeploymentFrequency:
+		return true
+	case MakeBadgeRequestMetricDeploymentReworkRate:
+		return true
+	case MakeBadgeRequestMetricFailedDeploymentRecoveryTime:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MakeBadgeRequestStyle.
+const (
+	MakeBadgeRequestStyleFlat       MakeBadgeRequestStyle = "flat"
+	MakeBadgeRequestStyleFlatSquare MakeBadgeRequestStyle = "flat-square"
+	MakeBadgeRequestStylePlastic    MakeBadgeRequestStyle = "plastic"
+)
+
+// Valid indicates whether the value is a known member of the MakeBadgeRequestStyle enum.
+func (e MakeBadgeRequestStyle) Valid() bool {
+	switch e {
+	case MakeBadgeRequestStyleFlat:
+		return true
+	case MakeBadgeRequestStyleFlatSquare:
+		return true
+	case MakeBadgeRequestStylePlastic:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MetricMetric.
 const (
 	MetricMetricChangeFailRate               MetricMetric = "change_fail_rate"
@@ -224,6 +272,27 @@ func (e ReportBodyInterval) Valid() bool {
 	case ReportBodyIntervalMonth:
 		return true
 	case ReportBodyIntervalWeek:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetBadgeParamsStyle.
+const (
+	GetBadgeParamsStyleFlat       GetBadgeParamsStyle = "flat"
+	GetBadgeParamsStyleFlatSquare GetBadgeParamsStyle = "flat-square"
+	GetBadgeParamsStylePlastic    GetBadgeParamsStyle = "plastic"
+)
+
+// Valid indicates whether the value is a known member of the GetBadgeParamsStyle enum.
+func (e GetBadgeParamsStyle) Valid() bool {
+	switch e {
+	case GetBadgeParamsStyleFlat:
+		return true
+	case GetBadgeParamsStyleFlatSquare:
+		return true
+	case GetBadgeParamsStylePlastic:
 		return true
 	default:
 		return false
@@ -542,6 +611,18 @@ type Authority struct {
 
 	// Source The source, as its reports name it: argocd, jenkins, github … ; devlake is any of DevLake's connections
 	Source string `json:"source"`
+}
+
+// BadgeBody defines model for BadgeBody.
+type BadgeBody struct {
+	// Markdown What to put into a README
+	Markdown string `json:"markdown"`
+
+	// Path Address of the badge on this platform
+	Path string `json:"path"`
+
+	// URL The same in full, as the platform is reached
+	URL string `json:"url"`
 }
 
 // Bound defines model for Bound.
@@ -1122,6 +1203,36 @@ type ListBodySourceKindBody struct {
 	// NextCursor Where the next page begins; null on the last
 	NextCursor *string `json:"next_cursor"`
 }
+
+// MakeBadgeRequest defines model for Make-badgeRequest.
+type MakeBadgeRequest struct {
+	// Label Text on the left; the metric's name without one
+	Label *string `json:"label,omitempty"`
+
+	// Metric The metric
+	Metric MakeBadgeRequestMetric `json:"metric"`
+
+	// Profile By whose rules; dora-2025 without one
+	Profile *string `json:"profile,omitempty"`
+
+	// Project Name of the project
+	Project string `json:"project"`
+
+	// Service Only this service
+	Service *string `json:"service,omitempty"`
+
+	// Style Style; flat without one
+	Style *MakeBadgeRequestStyle `json:"style,omitempty"`
+
+	// Window The last so many days, 1d to 366d; 30d without one
+	Window *string `json:"window,omitempty"`
+}
+
+// MakeBadgeRequestMetric The metric
+type MakeBadgeRequestMetric string
+
+// MakeBadgeRequestStyle Style; flat without one
+type MakeBadgeRequestStyle string
 
 // Metric defines model for Metric.
 type Metric struct {
@@ -1924,6 +2035,36 @@ type ListAuditParams struct {
 	Target *string `form:"target,omitempty" json:"target,omitempty"`
 }
 
+// RevokeBadgesParams defines parameters for RevokeBadges.
+type RevokeBadgesParams struct {
+	// Project Name of the project
+	Project string `form:"project" json:"project"`
+}
+
+// GetBadgeParams defines parameters for GetBadge.
+type GetBadgeParams struct {
+	// Token Opens this badge alone
+	Token *string `form:"token,omitempty" json:"token,omitempty"`
+
+	// Style flat without one
+	Style *GetBadgeParamsStyle `form:"style,omitempty" json:"style,omitempty"`
+
+	// Label Text on the left, at most 60 letters; the metric's name without one
+	Label *string `form:"label,omitempty" json:"label,omitempty"`
+
+	// Service Only this service
+	Service *string `form:"service,omitempty" json:"service,omitempty"`
+
+	// Profile By whose rules; dora-2025 without one
+	Profile *string `form:"profile,omitempty" json:"profile,omitempty"`
+
+	// Window The last so many days, 1d to 366d; 30d without one
+	Window *string `form:"window,omitempty" json:"window,omitempty"`
+}
+
+// GetBadgeParamsStyle defines parameters for GetBadge.
+type GetBadgeParamsStyle string
+
 // ListChangesParams defines parameters for ListChanges.
 type ListChangesParams struct {
 	// Project Name of the project
@@ -2428,6 +2569,9 @@ type JenkinsWebhookJSONBody map[string]interface{}
 // PagerdutyWebhookJSONBody defines parameters for PagerdutyWebhook.
 type PagerdutyWebhookJSONBody map[string]interface{}
 
+// MakeBadgeJSONRequestBody defines body for MakeBadge for application/json ContentType.
+type MakeBadgeJSONRequestBody = MakeBadgeRequest
+
 // AddEventJSONRequestBody defines body for AddEvent for application/json ContentType.
 type AddEventJSONRequestBody AddEventJSONBody
 
@@ -2556,6 +2700,38 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/dora/v1/audit (the `ListAudit` operationId).
 	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeBadges End all addresses of a project's badges
+	//
+	// Addresses that are made from now on are new ones.
+	//
+	// Corresponds with DELETE /api/dora/v1/badges (the `RevokeBadges` operationId).
+	RevokeBadges(ctx context.Context, params *RevokeBadgesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MakeBadgeWithBody Make the address of a badge
+	//
+	// Whoever has the address sees this one number, until the project's badges are revoked. Asking again gives the same address.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/dora/v1/badges (the `MakeBadge` operationId).
+	MakeBadgeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MakeBadge Make the address of a badge
+	//
+	// Whoever has the address sees this one number, until the project's badges are revoked. Asking again gives the same address.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/dora/v1/badges (the `MakeBadge` operationId).
+	MakeBadge(ctx context.Context, body MakeBadgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBadge A metric as a picture
+	//
+	// SVG. Opened by the token that POST /badges puts into the address, or by a credential that may read the project.
+	//
+	// Corresponds with GET /api/dora/v1/badges/{project}/{file} (the `GetBadge` operationId).
+	GetBadge(ctx context.Context, project string, file string, params *GetBadgeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListChanges Changes
 	//
@@ -3112,6 +3288,78 @@ type ClientInterface interface {
 // Corresponds with GET /api/dora/v1/audit (the `ListAudit` operationId).
 func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAuditRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeBadges End all addresses of a project's badges
+//
+// Addresses that are made from now on are new ones.
+//
+// Corresponds with DELETE /api/dora/v1/badges (the `RevokeBadges` operationId).
+func (c *Client) RevokeBadges(ctx context.Context, params *RevokeBadgesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeBadgesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MakeBadgeWithBody Make the address of a badge
+//
+// Whoever has the address sees this one number, until the project's badges are revoked. Asking again gives the same address.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/dora/v1/badges (the `MakeBadge` operationId).
+func (c *Client) MakeBadgeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMakeBadgeRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MakeBadge Make the address of a badge
+//
+// Whoever has the address sees this one number, until the project's badges are revoked. Asking again gives the same address.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/dora/v1/badges (the `MakeBadge` operationId).
+func (c *Client) MakeBadge(ctx context.Context, body MakeBadgeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMakeBadgeRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBadge A metric as a picture
+//
+// SVG. Opened by the token that POST /badges puts into the address, or by a credential that may read the project.
+//
+// Corresponds with GET /api/dora/v1/badges/{project}/{file} (the `GetBadge` operationId).
+func (c *Client) GetBadge(ctx context.Context, project string, file string, params *GetBadgeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBadgeRequest(c.Server, project, file, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4450,6 +4698,224 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 		if params.Target != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "target", *params.Target, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRevokeBadgesRequest constructs an http.Request for the RevokeBadges method
+func NewRevokeBadgesRequest(server string, params *RevokeBadgesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/badges")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", false, "project", params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewMakeBadgeRequest calls the generic MakeBadge builder with application/json body
+func NewMakeBadgeRequest(server string, body MakeBadgeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMakeBadgeRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewMakeBadgeRequestWithBody constructs an http.Request for the MakeBadge method, with any body, and a specified content type
+func NewMakeBadgeRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/badges")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetBadgeRequest constructs an http.Request for the GetBadge method
+func NewGetBadgeRequest(server string, project string, file string, params *GetBadgeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "project", project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "file", file, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/badges/%s/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Token != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "token", *params.Token, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Style != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "style", *params.Style, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Label != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "label", *params.Label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Service != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "service", *params.Service, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Profile != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "profile", *params.Profile, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Window != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "window", *params.Window, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -8107,6 +8573,42 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/dora/v1/audit (the `ListAudit` operationId).
 	ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error)
 
+	// RevokeBadgesWithResponse End all addresses of a project's badges
+	//
+	// Addresses that are made from now on are new ones.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/dora/v1/badges (the `RevokeBadges` operationId).
+	RevokeBadgesWithResponse(ctx context.Context, params *RevokeBadgesParams, reqEditors ...RequestEditorFn) (*RevokeBadgesResponse, error)
+
+	// MakeBadgeWithBodyWithResponse Make the address of a badge
+	//
+	// Whoever has the address sees this one number, until the project's badges are revoked. Asking again gives the same address.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/badges (the `MakeBadge` operationId).
+	MakeBadgeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MakeBadgeResponse, error)
+
+	// MakeBadgeWithResponse Make the address of a badge
+	//
+	// Whoever has the address sees this one number, until the project's badges are revoked. Asking again gives the same address.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/badges (the `MakeBadge` operationId).
+	MakeBadgeWithResponse(ctx context.Context, body MakeBadgeJSONRequestBody, reqEditors ...RequestEditorFn) (*MakeBadgeResponse, error)
+
+	// GetBadgeWithResponse A metric as a picture
+	//
+	// SVG. Opened by the token that POST /badges puts into the address, or by a credential that may read the project.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/dora/v1/badges/{project}/{file} (the `GetBadge` operationId).
+	GetBadgeWithResponse(ctx context.Context, project string, file string, params *GetBadgeParams, reqEditors ...RequestEditorFn) (*GetBadgeResponse, error)
+
 	// ListChangesWithResponse Changes
 	//
 	// Under dora-2025 a change is a commit in one service and environment, under devlake-2023 a merged pull request. A null comes with its reason.
@@ -8767,6 +9269,129 @@ func (r ListAuditResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListAuditResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeBadgesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeBadgesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeBadgesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeBadgesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeBadgesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeBadgesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type MakeBadgeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BadgeBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r MakeBadgeResponse) GetJSON200() *BadgeBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r MakeBadgeResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r MakeBadgeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MakeBadgeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MakeBadgeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MakeBadgeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetBadgeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+}
+
+// GetBody returns the raw response body bytes
+func (r GetBadgeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBadgeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBadgeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBadgeResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11087,6 +11712,66 @@ func (c *ClientWithResponses) ListAuditWithResponse(ctx context.Context, params 
 	return ParseListAuditResponse(rsp)
 }
 
+// RevokeBadgesWithResponse End all addresses of a project's badges
+//
+// Addresses that are made from now on are new ones.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/dora/v1/badges (the `RevokeBadges` operationId).
+func (c *ClientWithResponses) RevokeBadgesWithResponse(ctx context.Context, params *RevokeBadgesParams, reqEditors ...RequestEditorFn) (*RevokeBadgesResponse, error) {
+	rsp, err := c.RevokeBadges(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeBadgesResponse(rsp)
+}
+
+// MakeBadgeWithBodyWithResponse Make the address of a badge
+//
+// Whoever has the address sees this one number, until the project's badges are revoked. Asking again gives the same address.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/badges (the `MakeBadge` operationId).
+func (c *ClientWithResponses) MakeBadgeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MakeBadgeResponse, error) {
+	rsp, err := c.MakeBadgeWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMakeBadgeResponse(rsp)
+}
+
+// MakeBadgeWithResponse Make the address of a badge
+//
+// Whoever has the address sees this one number, until the project's badges are revoked. Asking again gives the same address.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/badges (the `MakeBadge` operationId).
+func (c *ClientWithResponses) MakeBadgeWithResponse(ctx context.Context, body MakeBadgeJSONRequestBody, reqEditors ...RequestEditorFn) (*MakeBadgeResponse, error) {
+	rsp, err := c.MakeBadge(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMakeBadgeResponse(rsp)
+}
+
+// GetBadgeWithResponse A metric as a picture
+//
+// SVG. Opened by the token that POST /badges puts into the address, or by a credential that may read the project.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/dora/v1/badges/{project}/{file} (the `GetBadge` operationId).
+func (c *ClientWithResponses) GetBadgeWithResponse(ctx context.Context, project string, file string, params *GetBadgeParams, reqEditors ...RequestEditorFn) (*GetBadgeResponse, error) {
+	rsp, err := c.GetBadge(ctx, project, file, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBadgeResponse(rsp)
+}
+
 // ListChangesWithResponse Changes
 //
 // Under dora-2025 a change is a commit in one service and environment, under devlake-2023 a merged pull request. A null comes with its reason.
@@ -12146,6 +12831,84 @@ func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseRevokeBadgesResponse parses an HTTP response from a RevokeBadgesWithResponse call
+func ParseRevokeBadgesResponse(rsp *http.Response) (*RevokeBadgesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeBadgesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseMakeBadgeResponse parses an HTTP response from a MakeBadgeWithResponse call
+func ParseMakeBadgeResponse(rsp *http.Response) (*MakeBadgeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MakeBadgeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BadgeBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetBadgeResponse parses an HTTP response from a GetBadgeWithResponse call
+func ParseGetBadgeResponse(rsp *http.Response) (*GetBadgeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBadgeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
 	}
 
 	return response, nil
