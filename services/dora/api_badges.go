@@ -155,7 +155,7 @@ func (s *Service) drawBadge(ctx context.Context, asked BadgeInput, label, style 
 	if err != nil {
 		return nil, err
 	}
-	profile, err := metrics.ProfileNamed(asked.Profile)
+	profile, err := s.profile(ctx, asked.Profile)
 	if err != nil {
 		return nil, queryProblem(err)
 	}

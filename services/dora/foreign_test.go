@@ -84,8 +84,11 @@ func TestSeveralProjectsAreOneNumber(t *testing.T) {
 		s.want(200, http.MethodGet, "/dora/api/metric?type=df_count&aggregation=monthly&from=2026-03-01T00:00:00Z&to=2026-03-20T00:00:00Z", "", nil, `[{"key":"26/03","value":6}]`)
 		const query = "/dora/metrics?interval=all&start_date=2026-03-01&end_date=2026-03-20&metric="
 		s.want(200, http.MethodGet, "/groups/team"+query+"deployment_frequency", "", nil, `[{"date":null,"value":6}]`)
-		s.want(200, http.MethodGet, "/groups/team"+query+"time_to_restore_service", "", nil, `"value":10800`)
-		s.want(200, http.MethodGet, "/groups/team"+query+"change_failure_rate", "", nil)
+		for n, project := range []string{"team/one", "team/two"} { // open for one and for two hours
+			s.post(fmt.Sprintf(`{"type":"incident","project":%q,"id":"i","service":"web","environment":"production","opened_at":"2026-03-17T09:00:00Z","resolved_at":"2026-03-17T%d:00:00Z","severity":"critical"}`, project, 10+n))
+		}
+		s.want(200, http.MethodGet, "/groups/team"+query+"time_to_restore_service", "", nil, `[{"date":null,"value":5400}]`)
+		s.want(200, http.MethodGet, "/groups/team"+query+"change_failure_rate", "", nil, `[{"date":null,"value":0.3333333333333333}]`) // two incidents, six deployments
 		s.want(404, http.MethodGet, "/groups/other"+query+"deployment_frequency", "", nil, `{"message":"404 Group Not Found"}`)
 		// Someone bound to one of them is told of that one.
 		s.want(200, http.MethodGet, "/groups/team"+query+"deployment_frequency", "", as(s.token(auth.ScopeDoraRead, "team/one")), `"value":3`)

@@ -147,9 +147,7 @@ func (s *Service) readGitLab(q url.Values) (gitlabAsked, error) {
 	slices.Sort(in.tiers)
 	in.tiers = slices.Compact(in.tiers)
 	var err error
-	if in.profile, err = metrics.ProfileNamed("gitlab"); err != nil {
-		in.profile, err = metrics.ProfileNamed("")
-	}
+	in.profile, err = metrics.ProfileNamed("gitlab")
 	return in, err
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
-	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/metrics"
 )
 
@@ -143,8 +142,8 @@ func (s *Service) readOpenDora(ctx context.Context, q url.Values, kinds ...strin
 		return bad("from should be a date before to")
 	}
 	var err error
-	if in.profile, err = metrics.ProfileNamed(q.Get("profile")); err != nil {
-		return bad("profile: %s", fieldDetail(err))
+	if in.profile, err = s.profile(ctx, q.Get("profile")); err != nil {
+		return openDoraAsked{}, queryProblem(err)
 	}
 	in.parts, err = s.openDoraParts(ctx, q.Get("project"), q.Get("team"))
 	return in, err
@@ -157,14 +156,6 @@ func openDoraTime(text string) (time.Time, bool) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	return time.Unix(n, 0).UTC(), err == nil && n >= 0 && n < 1<<38
-}
-
-func fieldDetail(err error) string {
-	var fault *event.FieldError
-	if errors.As(err, &fault) {
-		return fault.Detail
-	}
-	return err.Error()
 }
 
 // openDoraParts finds what the plugin's name of an entity means: a project, or a
