@@ -76,11 +76,11 @@ func newSourceKindsCommand(g *globals) *cobra.Command {
 func newSourceAddCommand(g *globals) *cobra.Command {
 	var project, name, secret string
 	cmd := &cobra.Command{
-		Use:     "add KIND",
-		Short:   "Add a source; its secret is shown once",
+		Use:   "add KIND",
+		Short: "Add a source; its secret is shown once",
 		Example: "  fawkes dora source add github --name shop --project shop\n" +
 			"  fawkes dora source add pagerduty --project shop --secret-from secret.txt",
-		Args:    exactArgs("a kind (`fawkes dora source kinds`)"),
+		Args: exactArgs("a kind (`fawkes dora source kinds`)"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if project == "" {
 				return usagef("give the project that its events belong to: --project shop", "--project is required")

@@ -50,8 +50,11 @@ func describePlain(doc *huma.OpenAPI, kinds []intake.Kind) {
 			"413": "The body is larger than 64 MiB, or unpacks to more than 512 MiB; the lines before are stored", "503": "Too much waits; come again after Retry-After"}, projectParam, strict)
 	for _, k := range kinds {
 		who, security := "Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform.", auth.Needs(auth.ScopeDoraWrite)
-		if k.Verify != nil {
+		switch {
+		case k.Verify != nil && k.Signature == "":
 			who, security = "Authenticated by a signature under the secret of a source.", auth.Open()
+		case k.Verify != nil:
+			who += " A delivery with the header " + k.Signature + " is authenticated by that signature."
 		}
 		plain(k.Name+"-webhook", k.Path, "webhooks", "A delivery of "+k.Title, who+" A redelivery changes nothing.", "application/json", security,
 			map[string]string{"202": "Taken, or nothing to take", "401": "It is not known to be genuine; nothing was stored", "400": "It is not JSON; it is kept in quarantine",

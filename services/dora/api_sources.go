@@ -38,7 +38,7 @@ type sourceKindBody struct {
 	Kind   string `json:"kind" doc:"Name of the kind"`
 	Title  string `json:"title" doc:"What people call it"`
 	Path   string `json:"path" doc:"Where its deliveries go"`
-	Signed bool   `json:"signed" doc:"Whether the secret signs the deliveries; else it is sent with them as a token"`
+	Signed bool   `json:"signed" doc:"Whether the secret signs the deliveries; else it is, or may be, sent with them as a token"`
 	Setup  string `json:"setup" doc:"What to do at the source"`
 }
 
@@ -46,7 +46,7 @@ type sourceKindBody struct {
 func (s *Service) sourceKinds() []sourceKindBody {
 	out := make([]sourceKindBody, 0, len(s.kinds)+1)
 	for _, k := range s.kinds {
-		out = append(out, sourceKindBody{Kind: k.Name, Title: k.Title, Path: k.Path, Signed: k.Verify != nil, Setup: k.Setup})
+		out = append(out, sourceKindBody{Kind: k.Name, Title: k.Title, Path: k.Path, Signed: k.Verify != nil && k.Signature == "", Setup: k.Setup})
 	}
 	return append(out, sourceKindBody{
 		Kind: sourceDevLake, Title: "Apache DevLake's incoming webhook", Path: devlakeConnections,

@@ -1974,7 +1974,7 @@ type SourceKindBody struct {
 	// Setup What to do at the source
 	Setup string `json:"setup"`
 
-	// Signed Whether the secret signs the deliveries; else it is sent with them as a token
+	// Signed Whether the secret signs the deliveries; else it is, or may be, sent with them as a token
 	Signed bool `json:"signed"`
 
 	// Title What people call it
@@ -3174,7 +3174,7 @@ type ClientInterface interface {
 
 	// AlertmanagerWebhookWithBody A delivery of Alertmanager or Grafana alerting
 	//
-	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A delivery with the header X-Grafana-Alerting-Signature is authenticated by that signature. A redelivery changes nothing.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -3183,7 +3183,7 @@ type ClientInterface interface {
 
 	// AlertmanagerWebhook A delivery of Alertmanager or Grafana alerting
 	//
-	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A delivery with the header X-Grafana-Alerting-Signature is authenticated by that signature. A redelivery changes nothing.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4381,7 +4381,7 @@ func (c *Client) OpendoraMetric(ctx context.Context, params *OpendoraMetricParam
 
 // AlertmanagerWebhookWithBody A delivery of Alertmanager or Grafana alerting
 //
-// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A delivery with the header X-Grafana-Alerting-Signature is authenticated by that signature. A redelivery changes nothing.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4400,7 +4400,7 @@ func (c *Client) AlertmanagerWebhookWithBody(ctx context.Context, contentType st
 
 // AlertmanagerWebhook A delivery of Alertmanager or Grafana alerting
 //
-// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A delivery with the header X-Grafana-Alerting-Signature is authenticated by that signature. A redelivery changes nothing.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9120,7 +9120,7 @@ type ClientWithResponsesInterface interface {
 
 	// AlertmanagerWebhookWithBodyWithResponse A delivery of Alertmanager or Grafana alerting
 	//
-	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A delivery with the header X-Grafana-Alerting-Signature is authenticated by that signature. A redelivery changes nothing.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9129,7 +9129,7 @@ type ClientWithResponsesInterface interface {
 
 	// AlertmanagerWebhookWithResponse A delivery of Alertmanager or Grafana alerting
 	//
-	// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+	// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A delivery with the header X-Grafana-Alerting-Signature is authenticated by that signature. A redelivery changes nothing.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12625,7 +12625,7 @@ func (c *ClientWithResponses) OpendoraMetricWithResponse(ctx context.Context, pa
 
 // AlertmanagerWebhookWithBodyWithResponse A delivery of Alertmanager or Grafana alerting
 //
-// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A delivery with the header X-Grafana-Alerting-Signature is authenticated by that signature. A redelivery changes nothing.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12640,7 +12640,7 @@ func (c *ClientWithResponses) AlertmanagerWebhookWithBodyWithResponse(ctx contex
 
 // AlertmanagerWebhookWithResponse A delivery of Alertmanager or Grafana alerting
 //
-// Authenticated by a signature under the secret of a source. A redelivery changes nothing.
+// Authenticated by the token of a source (Bearer, the password of Basic, or ?token=), or by a token of the platform. A delivery with the header X-Grafana-Alerting-Signature is authenticated by that signature. A redelivery changes nothing.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

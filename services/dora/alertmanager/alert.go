@@ -44,6 +44,9 @@ var (
 	deploymentKeys  = []string{"deployment_id", "deployment"}
 )
 
+// mostAlerts is how many alerts one delivery may hold.
+const mostAlerts = 5000
+
 // never are alerts that say something about the watching, not about a service.
 var never = []string{"Watchdog", "InfoInhibitor", "DeadMansSwitch", "DatasourceNoData", "DatasourceError"}
 
@@ -56,9 +59,12 @@ func Read(r intake.Request) (intake.Result, error) {
 	if err := intake.Decode(r.Body, &m); err != nil {
 		return intake.Result{}, err
 	}
-	res := intake.Result{Kind: intake.Clean("alerts."+m.Status, 128)}
-	if m.Alerts == nil {
+	res := intake.Result{Kind: strings.TrimSuffix(intake.Clean("alerts."+m.Status, 128), ".")}
+	switch {
+	case m.Alerts == nil:
 		return res, event.Fault("alerts", "is required: a list of alerts")
+	case len(m.Alerts) > mostAlerts:
+		return res, event.Fault("alerts", "holds %d entries, at most %d are taken: set max_alerts", len(m.Alerts), mostAlerts)
 	}
 	passed := map[string]bool{}
 	for i, raw := range m.Alerts {

@@ -136,6 +136,7 @@ func TestFaultsNameTheField(t *testing.T) {
 		{`"annotations": {`, `"annotations": {"image_digest": "latest",`, "alerts[0].annotations.image_digest"},
 		{`"fingerprint": "b7c2a1e9d4f00315"`, `"fingerprint": "` + strings.Repeat("f", 600) + `"`, "alerts[0].fingerprint"},
 		{"{", "[", "body"},
+		{`"alerts": [`, `"alerts": [` + strings.Repeat("{},", mostAlerts), "alerts"},
 	} {
 		body := strings.Replace(good, c.from, c.to, 1)
 		_, err := Read(request(t, "", body))
