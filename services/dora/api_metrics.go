@@ -43,6 +43,7 @@ func (s *Service) registerMetrics(api huma.API) {
 			return &reportOutput{reportBody{Report: r, Stale: a.Stale, PendingEvents: a.Pending}}, nil
 		})
 	s.registerProfiles(api)
+	s.registerCompare(api)
 }
 
 // link adds to each metric of a window the address of the rows behind it.

@@ -94,3 +94,32 @@ func TestFaultsOfAProfileAreRefused(t *testing.T) {
 		}
 	})
 }
+
+func TestProfilesAreCompared(t *testing.T) {
+	onSQLite(t, func(t *testing.T, s *server) {
+		s.post(strings.ReplaceAll(deploymentLine("1", "a", "2026-03-02T10:00:00Z"), `"success"`, `"failure"`), deploymentLine("2", "b", "2026-03-03T10:00:00Z"))
+		s.want(200, http.MethodPut, profilesPath+"/hot", "name: hot\nrules:\n  rated_outcomes: [success]\n", nil)
+		c := get[comparisonBody](s, "/api/dora/v1/compare?project=shop&profiles=dora-2025,hot")
+		if len(c.Profiles) != 2 || c.Profiles[1].Version != 1 || len(c.Same) == 0 {
+			t.Fatalf("%+v", c)
+		}
+		for _, d := range c.Differences {
+			if d.Rule != "rated_outcomes" || d.From != "success,failure" || d.To != "success" {
+				t.Errorf("%+v", d)
+			}
+			if d.Metric == "change_fail_rate" && (*d.Before != 0.5 || *d.After != 0 || *d.Effect != -0.5 || d.NRows != 1 || d.OnlyBefore != 1 || !strings.HasSuffix(d.Examples[0].Key, "/1") || *d.Examples[0].After.Reason != "failure") {
+				t.Errorf("change fail rate: %+v", d)
+			}
+		}
+		if c.Profiles[0].Metrics[0].Evidence == nil || !strings.Contains(*c.Profiles[1].Metrics[0].Evidence, "profile=hot") {
+			t.Error("the numbers lead to no rows")
+		}
+		for query, field := range map[string]string{"profiles=gitlab": "query.profiles", "profiles=gitlab,gitlab": "query.profiles", "profiles=gitlab,x": "query.profile", "profile=gitlab": "query.profile",
+			"profiles=dora-2025,gitlab&service=x": "query.service", "profiles=a,b,c,d,e,f,g": "query.profile"} {
+			s.want(422, http.MethodGet, "/api/dora/v1/compare?project=shop&"+query, "", nil, field)
+		}
+		if c := get[comparisonBody](s, "/api/dora/v1/compare?project=shop"); len(c.Profiles) != 4 {
+			t.Errorf("%d profiles, want the built-in ones", len(c.Profiles))
+		}
+	})
+}

@@ -17,13 +17,20 @@ func Compute(v *View, q Query, p Profile) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	parts, err := v.index(p).cal.buckets(s.window, q.Interval)
+	x := v.index(p)
+	parts, err := x.cal.buckets(s.window, q.Interval)
 	if err != nil {
 		return Report{}, err
 	}
+	return v.compute(q, s, x, parts), nil
+}
+
+// compute answers a question that was resolved, from an arrangement.
+func (v *View) compute(q Query, s *scope, x *index, parts []window) Report {
+	p := x.profile
 	e := engines.Get().(*engine)
 	defer engines.Put(e)
-	e.v, e.x, e.s = v, v.index(p), s
+	e.v, e.x, e.s = v, x, s
 	e.waiting = e.waiting[:0]
 	for _, merged := range e.x.requests.of(s.services) {
 		if e.x.requests.earliest(int(merged.request), s.in) < 0 {
@@ -43,7 +50,7 @@ func Compute(v *View, q Query, p Profile) (Report, error) {
 		r.Series = append(r.Series, Bucket{From: w.from.UTC(), To: w.to.UTC(), Metrics: e.metrics(w, false)})
 	}
 	e.v, e.x, e.s = nil, nil, nil
-	return r, nil
+	return r
 }
 
 // overall is the mean of the five scores.
