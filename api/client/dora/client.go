@@ -254,6 +254,30 @@ func (e QuarantineBodyStatus) Valid() bool {
 	}
 }
 
+// Defines values for ReportInterval.
+const (
+	ReportIntervalAll   ReportInterval = "all"
+	ReportIntervalDay   ReportInterval = "day"
+	ReportIntervalMonth ReportInterval = "month"
+	ReportIntervalWeek  ReportInterval = "week"
+)
+
+// Valid indicates whether the value is a known member of the ReportInterval enum.
+func (e ReportInterval) Valid() bool {
+	switch e {
+	case ReportIntervalAll:
+		return true
+	case ReportIntervalDay:
+		return true
+	case ReportIntervalMonth:
+		return true
+	case ReportIntervalWeek:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReportBodyInterval.
 const (
 	ReportBodyIntervalAll   ReportBodyInterval = "all"
@@ -272,6 +296,30 @@ func (e ReportBodyInterval) Valid() bool {
 	case ReportBodyIntervalMonth:
 		return true
 	case ReportBodyIntervalWeek:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RowDifferenceKind.
+const (
+	RowDifferenceKindChange      RowDifferenceKind = "change"
+	RowDifferenceKindDeployment  RowDifferenceKind = "deployment"
+	RowDifferenceKindIncident    RowDifferenceKind = "incident"
+	RowDifferenceKindPullRequest RowDifferenceKind = "pull_request"
+)
+
+// Valid indicates whether the value is a known member of the RowDifferenceKind enum.
+func (e RowDifferenceKind) Valid() bool {
+	switch e {
+	case RowDifferenceKindChange:
+		return true
+	case RowDifferenceKindDeployment:
+		return true
+	case RowDifferenceKindIncident:
+		return true
+	case RowDifferenceKindPullRequest:
 		return true
 	default:
 		return false
@@ -756,6 +804,39 @@ type Choice struct {
 
 	// Value As it stands in a profile
 	Value string `json:"value"`
+}
+
+// ComparisonBody defines model for ComparisonBody.
+type ComparisonBody struct {
+	// AsOf The numbers hold as of this time
+	AsOf time.Time `json:"as_of"`
+
+	// Differences The rules that make metrics differ, one swap after the other from the first profile to another. The effects of one metric and profile add up to its whole difference.
+	Differences *[]RuleDifference `json:"differences"`
+
+	// From Beginning of the window, inclusive
+	From time.Time `json:"from"`
+
+	// Pairs Each metric under the first profile and under each other one
+	Pairs *[]MetricPair `json:"pairs"`
+
+	// PendingEvents How many events
+	PendingEvents int64 `json:"pending_events"`
+
+	// Profiles The metrics under each profile, in the order of the question
+	Profiles *[]Report `json:"profiles"`
+
+	// Project Name of the project
+	Project string `json:"project"`
+
+	// Same The rules in which all profiles agree
+	Same *[]SharedRuleChoice `json:"same"`
+
+	// Stale Events or declarations were acknowledged that are not part of the numbers yet
+	Stale bool `json:"stale"`
+
+	// To End of the window, exclusive
+	To time.Time `json:"to"`
 }
 
 // Completeness defines model for Completeness.
@@ -1291,6 +1372,60 @@ type MetricMetric string
 // MetricUnit Unit of value, p75, p90 and interval
 type MetricUnit string
 
+// MetricPair defines model for MetricPair.
+type MetricPair struct {
+	// After Value under the other
+	After *float64 `json:"after"`
+
+	// Before Value under the first
+	Before *float64 `json:"before"`
+
+	// Both Rows that both count with the same value
+	Both int64 `json:"both"`
+
+	// Changed Rows that both count, with another value
+	Changed int64 `json:"changed"`
+
+	// Difference The second value less the first; null when one is unknown
+	Difference *float64 `json:"difference"`
+
+	// Differs Value, n or level differ
+	Differs bool `json:"differs"`
+
+	// FromProfile The first profile
+	FromProfile string `json:"from_profile"`
+
+	// LevelAfter Level under the other
+	LevelAfter *string `json:"level_after"`
+
+	// LevelBefore Level under the first
+	LevelBefore *string `json:"level_before"`
+
+	// Metric The metric
+	Metric string `json:"metric"`
+
+	// NAfter Observations under the other
+	NAfter int64 `json:"n_after"`
+
+	// NBefore Observations under the first
+	NBefore int64 `json:"n_before"`
+
+	// OnlyAfter Rows that only the second counts
+	OnlyAfter int64 `json:"only_after"`
+
+	// OnlyBefore Rows that only the first counts
+	OnlyBefore int64 `json:"only_before"`
+
+	// Rules The rules that make the difference, in the order of the swaps
+	Rules *[]string `json:"rules"`
+
+	// ToProfile The other one
+	ToProfile string `json:"to_profile"`
+
+	// Unit Unit of its values
+	Unit string `json:"unit"`
+}
+
 // NoteBody defines model for NoteBody.
 type NoteBody struct {
 	// Detail What it did here
@@ -1781,6 +1916,57 @@ type Replayed struct {
 	Stored int64 `json:"stored"`
 }
 
+// Report defines model for Report.
+type Report struct {
+	// AsOf The numbers hold as of this time; a window that reaches beyond it is cut here
+	AsOf time.Time `json:"as_of"`
+
+	// Environment The environment that was asked for; without one, all of kind production
+	Environment *string `json:"environment,omitempty"`
+
+	// From Beginning of the window, inclusive
+	From time.Time `json:"from"`
+
+	// Interval Unit of the series
+	Interval ReportInterval `json:"interval"`
+
+	// Metrics The five metrics over the whole window
+	Metrics *[]Metric `json:"metrics"`
+
+	// Profile By whose rules the numbers are computed
+	Profile string `json:"profile"`
+
+	// ProfileVersion Which version of a profile of your own; GET /profiles/{name}?version= shows it for good
+	ProfileVersion *int64 `json:"profile_version,omitempty"`
+
+	// Project Name of the project
+	Project string `json:"project"`
+
+	// Score DORA quick check, 0 to 10: the mean of the five scores; null when one is missing
+	Score *float64 `json:"score"`
+
+	// ScoreReason Why there is no score
+	ScoreReason *string `json:"score_reason"`
+
+	// Series The metrics of each day, week or month
+	Series *[]Bucket `json:"series,omitempty"`
+
+	// Service The service that was asked for
+	Service *string `json:"service,omitempty"`
+
+	// Team The team that was asked for
+	Team *string `json:"team,omitempty"`
+
+	// TimeZone Time zone in which days begin
+	TimeZone string `json:"time_zone"`
+
+	// To End of the window, exclusive
+	To time.Time `json:"to"`
+}
+
+// ReportInterval Unit of the series
+type ReportInterval string
+
 // ReportBody defines model for ReportBody.
 type ReportBody struct {
 	// AsOf The numbers hold as of this time; a window that reaches beyond it is cut here
@@ -1847,6 +2033,39 @@ type RepositorySummary struct {
 	URL          string    `json:"url"`
 }
 
+// RowDifference defines model for RowDifference.
+type RowDifference struct {
+	// After After it
+	After RowSide `json:"after"`
+
+	// Before Before the swap
+	Before RowSide `json:"before"`
+
+	// Key Key of the deployment or incident, hash of the commit, repository and number of the pull request
+	Key string `json:"key"`
+
+	// Kind What it is
+	Kind RowDifferenceKind `json:"kind"`
+
+	// Ref Key of the deployment that it belongs to
+	Ref *string `json:"ref,omitempty"`
+}
+
+// RowDifferenceKind What it is
+type RowDifferenceKind string
+
+// RowSide defines model for RowSide.
+type RowSide struct {
+	// Counted It counts
+	Counted bool `json:"counted"`
+
+	// Reason Why it does not count
+	Reason *string `json:"reason"`
+
+	// Value What it contributes: seconds to a duration, else a number of deployments or incidents
+	Value *float64 `json:"value"`
+}
+
 // Rule defines model for Rule.
 type Rule struct {
 	// Choice The profile's choice
@@ -1857,6 +2076,78 @@ type Rule struct {
 
 	// Text What it means, in a sentence
 	Text string `json:"text"`
+}
+
+// RuleDifference defines model for RuleDifference.
+type RuleDifference struct {
+	// After Value after it
+	After *float64 `json:"after"`
+
+	// Alone The effect when nothing but this rule is swapped in the first profile; null when a value is unknown
+	Alone *float64 `json:"alone"`
+
+	// Before Value before the swap, after those listed before it
+	Before *float64 `json:"before"`
+
+	// Both Rows that both count with the same value
+	Both int64 `json:"both"`
+
+	// Changed Rows that both count, with another value
+	Changed int64 `json:"changed"`
+
+	// Effect The second less the first; null when one is unknown
+	Effect *float64 `json:"effect"`
+
+	// Examples Some of them: first those that one side alone counts
+	Examples *[]RowDifference `json:"examples"`
+
+	// From Choice of the first profile
+	From string `json:"from"`
+
+	// FromProfile The first profile
+	FromProfile string `json:"from_profile"`
+
+	// FromText The first choice in a sentence
+	FromText string `json:"from_text"`
+
+	// LevelAfter Level after it
+	LevelAfter *string `json:"level_after"`
+
+	// LevelBefore Level before the swap
+	LevelBefore *string `json:"level_before"`
+
+	// Metric The metric
+	Metric string `json:"metric"`
+
+	// NAfter Observations after it
+	NAfter int64 `json:"n_after"`
+
+	// NBefore Observations before the swap
+	NBefore int64 `json:"n_before"`
+
+	// NRows Rows that the swap adds, takes away or changes
+	NRows int64 `json:"n_rows"`
+
+	// OnlyAfter Rows that only the second counts
+	OnlyAfter int64 `json:"only_after"`
+
+	// OnlyBefore Rows that only the first counts
+	OnlyBefore int64 `json:"only_before"`
+
+	// Rule Id of the rule
+	Rule string `json:"rule"`
+
+	// To Choice of the other
+	To string `json:"to"`
+
+	// ToProfile The other one
+	ToProfile string `json:"to_profile"`
+
+	// ToText The other choice in a sentence
+	ToText string `json:"to_text"`
+
+	// Unit Unit of its values
+	Unit string `json:"unit"`
 }
 
 // RuleInfo defines model for RuleInfo.
@@ -1931,6 +2222,15 @@ type SettledMany struct {
 
 	// Stored Events that were new
 	Stored int64 `json:"stored"`
+}
+
+// SharedRuleChoice defines model for SharedRuleChoice.
+type SharedRuleChoice struct {
+	// Choice What they choose
+	Choice string `json:"choice"`
+
+	// Rule Id of the rule
+	Rule string `json:"rule"`
 }
 
 // SourceBody defines model for SourceBody.
@@ -2108,6 +2408,33 @@ type GetChangeEvidenceParams struct {
 
 	// Profile By whose rules
 	Profile *string `form:"profile,omitempty" json:"profile,omitempty"`
+}
+
+// CompareProfilesParams defines parameters for CompareProfiles.
+type CompareProfilesParams struct {
+	// Project Name of the project
+	Project string `form:"project" json:"project"`
+
+	// Service Only this service
+	Service *string `form:"service,omitempty" json:"service,omitempty"`
+
+	// Team Only the services of this team
+	Team *string `form:"team,omitempty" json:"team,omitempty"`
+
+	// Environment Only this environment; without one, all of kind production
+	Environment *string `form:"environment,omitempty" json:"environment,omitempty"`
+
+	// From Beginning, inclusive: a day of the project's time zone (2026-01-31) or a time (RFC 3339). Without one, the day of the first deployment.
+	From *string `form:"from,omitempty" json:"from,omitempty"`
+
+	// To End, exclusive: a day or a time. Without one, now.
+	To *string `form:"to,omitempty" json:"to,omitempty"`
+
+	// Profile By whose rules: dora-2025 (default), devlake-2023, fourkeys, gitlab, or a profile of your own
+	Profile *string `form:"profile,omitempty" json:"profile,omitempty"`
+
+	// Profiles Two to six profiles, separated by commas; the first is compared with each other one. Without it, all that are built in.
+	Profiles *string `form:"profiles,omitempty" json:"profiles,omitempty"`
 }
 
 // ListDeploymentsParams defines parameters for ListDeployments.
@@ -2746,6 +3073,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/dora/v1/changes/{sha}/evidence (the `GetChangeEvidence` operationId).
 	GetChangeEvidence(ctx context.Context, sha string, params *GetChangeEvidenceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CompareProfiles The same history under several profiles
+	//
+	// The metrics of each profile side by side, and the rules that make the first differ from each other: derived by swapping one rule at a time, each with its effect, how many rows it moves, and examples with the reason on either side.
+	//
+	// Corresponds with GET /api/dora/v1/compare (the `CompareProfiles` operationId).
+	CompareProfiles(ctx context.Context, params *CompareProfilesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDeployments Deployments
 	//
@@ -3394,6 +3728,23 @@ func (c *Client) ListChanges(ctx context.Context, params *ListChangesParams, req
 // Corresponds with GET /api/dora/v1/changes/{sha}/evidence (the `GetChangeEvidence` operationId).
 func (c *Client) GetChangeEvidence(ctx context.Context, sha string, params *GetChangeEvidenceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetChangeEvidenceRequest(c.Server, sha, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CompareProfiles The same history under several profiles
+//
+// The metrics of each profile side by side, and the rules that make the first differ from each other: derived by swapping one rule at a time, each with its effect, how many rows it moves, and examples with the reason on either side.
+//
+// Corresponds with GET /api/dora/v1/compare (the `CompareProfiles` operationId).
+func (c *Client) CompareProfiles(ctx context.Context, params *CompareProfilesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompareProfilesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5155,6 +5506,140 @@ func NewGetChangeEvidenceRequest(server string, sha string, params *GetChangeEvi
 		if params.Profile != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "profile", *params.Profile, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCompareProfilesRequest constructs an http.Request for the CompareProfiles method
+func NewCompareProfilesRequest(server string, params *CompareProfilesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/compare")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", false, "project", params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Service != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "service", *params.Service, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Team != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "team", *params.Team, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Environment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "environment", *params.Environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Profile != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "profile", *params.Profile, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Profiles != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "profiles", *params.Profiles, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -8627,6 +9112,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/dora/v1/changes/{sha}/evidence (the `GetChangeEvidence` operationId).
 	GetChangeEvidenceWithResponse(ctx context.Context, sha string, params *GetChangeEvidenceParams, reqEditors ...RequestEditorFn) (*GetChangeEvidenceResponse, error)
 
+	// CompareProfilesWithResponse The same history under several profiles
+	//
+	// The metrics of each profile side by side, and the rules that make the first differ from each other: derived by swapping one rule at a time, each with its effect, how many rows it moves, and examples with the reason on either side.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/dora/v1/compare (the `CompareProfiles` operationId).
+	CompareProfilesWithResponse(ctx context.Context, params *CompareProfilesParams, reqEditors ...RequestEditorFn) (*CompareProfilesResponse, error)
+
 	// ListDeploymentsWithResponse Deployments
 	//
 	// Each with its kind, what it replaced, whether and why it failed, and what restored service.
@@ -9488,6 +9982,54 @@ func (r GetChangeEvidenceResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetChangeEvidenceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CompareProfilesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ComparisonBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CompareProfilesResponse) GetJSON200() *ComparisonBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CompareProfilesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CompareProfilesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CompareProfilesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CompareProfilesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CompareProfilesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11802,6 +12344,21 @@ func (c *ClientWithResponses) GetChangeEvidenceWithResponse(ctx context.Context,
 	return ParseGetChangeEvidenceResponse(rsp)
 }
 
+// CompareProfilesWithResponse The same history under several profiles
+//
+// The metrics of each profile side by side, and the rules that make the first differ from each other: derived by swapping one rule at a time, each with its effect, how many rows it moves, and examples with the reason on either side.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/dora/v1/compare (the `CompareProfiles` operationId).
+func (c *ClientWithResponses) CompareProfilesWithResponse(ctx context.Context, params *CompareProfilesParams, reqEditors ...RequestEditorFn) (*CompareProfilesResponse, error) {
+	rsp, err := c.CompareProfiles(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCompareProfilesResponse(rsp)
+}
+
 // ListDeploymentsWithResponse Deployments
 //
 // Each with its kind, what it replaced, whether and why it failed, and what restored service.
@@ -12963,6 +13520,39 @@ func ParseGetChangeEvidenceResponse(rsp *http.Response) (*GetChangeEvidenceRespo
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ChangeEvidence
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCompareProfilesResponse parses an HTTP response from a CompareProfilesWithResponse call
+func ParseCompareProfilesResponse(rsp *http.Response) (*CompareProfilesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CompareProfilesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ComparisonBody
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
