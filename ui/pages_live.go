@@ -13,7 +13,7 @@ const (
 	// liveRange is the window of the numbers on the live page.
 	liveRange = "30d"
 	// liveEvents is how many of the latest events it lists.
-	liveEvents = 40
+	liveEvents = 25
 )
 
 // live shows what comes in and the numbers that it moves. The page follows the service's stream and asks for its
