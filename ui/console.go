@@ -49,6 +49,8 @@ func (c *console) handler() http.Handler {
 	get("/quarantine/{id}", c.quarantineEntry)
 	post("/quarantine", c.settleAll)
 	post("/quarantine/{id}", c.settle)
+	get("/relay", c.relay)
+	post("/relay", c.settleDead)
 	get("/p/{project}", c.project)
 	get("/p/{project}/metrics/{metric}", c.metric)
 	get("/p/{project}/deployments", c.deployments)

@@ -117,7 +117,7 @@ func links(n *html.Node) []string {
 func pagesOfShop() []string {
 	q := "?range=6m&service=api&team=checkout&environment=staging&interval=month&profile=devlake-2023"
 	return []string{
-		"/", "/keyboard", "/quarantine", "/quarantine/q1", "/p/shop" + q, "/p/shop", "/p/legacy", "/p/billing",
+		"/", "/keyboard", "/relay", "/quarantine", "/quarantine/q1", "/p/shop" + q, "/p/shop", "/p/legacy", "/p/billing",
 		"/p/shop/metrics/deployment_frequency" + q, "/p/shop/metrics/change_lead_time", "/p/shop/metrics/change_fail_rate",
 		"/p/shop/metrics/failed_deployment_recovery_time", "/p/shop/metrics/deployment_rework_rate",
 		"/p/shop/deployments" + q, "/p/shop/deployments/argocd%2F895" + q, "/p/shop/deployments/argocd%2F781", "/p/shop/changes" + q, "/p/shop/changes/" + sha(2) + q,

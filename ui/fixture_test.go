@@ -45,6 +45,9 @@ type readerFake struct {
 	incidents   []delivery.Incident
 	quarantine  []delivery.Quarantined
 	happenings  []delivery.Happening
+	relay       delivery.Relay
+	dead        []delivery.DeadLetter
+	settledDead []string
 	evidence    map[string]delivery.Evidence
 	err         error
 
@@ -142,6 +145,17 @@ func (f *readerFake) IncidentEvidence(_ context.Context, _ delivery.Query, key s
 		}
 	}
 	return delivery.IncidentEvidence{}, problem.New(problem.NotFound, "there is no incident %q", key)
+}
+
+func (f *readerFake) Relay(context.Context) (delivery.Relay, error) { return f.relay, f.err }
+
+func (f *readerFake) DeadLetters(context.Context, delivery.Page) (delivery.List[delivery.DeadLetter], error) {
+	return delivery.List[delivery.DeadLetter]{Items: f.dead}, f.err
+}
+
+func (f *readerFake) SettleDeadLetters(_ context.Context, id string, discard bool) error {
+	f.settledDead = append(f.settledDead, fmt.Sprint(id, " ", discard))
+	return f.err
 }
 
 func (f *readerFake) Recent(context.Context, string, int) ([]delivery.Happening, error) {
@@ -330,6 +344,12 @@ func shop() *readerFake {
 	f.incidents = []delivery.Incident{
 		{Key: "alertmanager/7c1", ID: "7c1", Source: "alertmanager", Title: "Checkout answers 5xx", Severity: "critical", Service: "api", Environment: "production", OpenedAt: ptr(fixtureNow.Add(-86 * time.Hour)), ResolvedAt: ptr(fixtureNow.Add(-83 * time.Hour)), DeploymentKey: "argocd/895", DeploymentID: "895", LinkedBy: "time"},
 		{Key: "alertmanager/7c2", ID: "7c2", Source: "alertmanager", Title: "Queue grows", Severity: "warning", Service: "worker", Environment: "production", OpenedAt: ptr(fixtureNow.Add(-20 * time.Hour)), LinkedBy: "none", Reason: "outside_time_window"},
+	}
+	f.relay = delivery.Relay{Configured: true, URL: "https://devlake.example", Reachable: ptr(false), Pending: 3, Sent: 1200, Waiting: 4, Dead: 2, Lag: num(95), LastError: "DevLake answers 502",
+		Projects: []delivery.RelayProject{{Name: "shop", Sent: 1200, Pending: 3, Waiting: 4, Missing: map[string]int{"source_sha_unknown": 3, "not_finished": 1}, Dead: 2}}}
+	f.dead = []delivery.DeadLetter{
+		{ID: "4", Project: "shop", Kind: "deployment", Entity: "argocd/895", Error: "repoUrl <missing>", Status: 400, Attempts: 1, Body: "{}"},
+		{ID: "5", Project: "shop", Kind: "incident", Entity: "alertmanager/7c1", Error: "no answer in time", Attempts: 9, Body: "{}"},
 	}
 	f.happenings = []delivery.Happening{
 		{Seq: 9, Type: "deployment", Source: "argocd", ReceivedAt: ptr(fixtureNow), ID: "895", Service: "api", Environment: "production", Outcome: "success", SHA: sha(2)},

@@ -27,6 +27,9 @@ type Reader interface {
 	QuarantineEntry(ctx context.Context, id string) (Quarantined, error)
 	Replay(ctx context.Context, id string, corrected *string) (Settled, error)
 	Discard(ctx context.Context, id string) error
+	Relay(ctx context.Context) (Relay, error)
+	DeadLetters(ctx context.Context, page Page) (List[DeadLetter], error)
+	SettleDeadLetters(ctx context.Context, id string, discard bool) error
 	SettleAll(ctx context.Context, which QuarantineFilter, discard bool) (Settled, error)
 }
 

@@ -65,8 +65,11 @@ func ask[T any](ctx context.Context, what string, send func(context.Context) (*h
 	if err != nil {
 		return out, fmt.Errorf("read dora's answer about %s: %w", what, err)
 	}
-	if answer.StatusCode != http.StatusOK {
+	if answer.StatusCode/100 != 2 {
 		return out, refusal(what, answer, body)
+	}
+	if len(body) == 0 {
+		return out, nil
 	}
 	if err := json.Unmarshal(body, &out); err != nil {
 		return out, fmt.Errorf("understand dora's answer about %s: %w", what, err)
@@ -74,7 +77,13 @@ func ask[T any](ctx context.Context, what string, send func(context.Context) (*h
 	return out, nil
 }
 
-// refusal turns an answer that is not 200 into an error.
+// do asks for something to be done, whose answer beyond its success is of no use here.
+func do(ctx context.Context, what string, send func(context.Context) (*http.Response, error)) error {
+	_, err := ask[struct{}](ctx, what, send)
+	return err
+}
+
+// refusal turns an answer that is no success into an error.
 func refusal(what string, answer *http.Response, body []byte) error {
 	if strings.HasPrefix(answer.Header.Get("Content-Type"), problem.ContentType) {
 		var p problem.Problem
