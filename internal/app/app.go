@@ -100,7 +100,7 @@ func New(opts Options) (*App, error) {
 // LoadConfig reads the settings of all modules, whichever of them run, so that
 // one file serves every service.
 func LoadConfig(modules []module.Module, file string, env []string, settings map[string]string) (*config.Config, error) {
-	var keys []config.Key
+	keys := Settings()
 	for _, m := range modules {
 		keys = append(keys, m.Config...)
 	}
@@ -153,7 +153,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	doors := serve(listener, a.inside, root, a.closing, a.log, a.failed)
+	doors := serve(listener, a.inside, root, a.closing, limitsOf(a.config), a.log, a.failed)
 	a.later("peers", doors.stopInside)
 	for _, r := range a.running {
 		if r.service.Start != nil {

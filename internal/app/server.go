@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"syscall"
 	"time"
 
@@ -41,10 +40,11 @@ type servers struct {
 	outside, inside *door
 }
 
-func serve(listener net.Listener, memory *peer.Listener, root http.Handler, closing <-chan struct{}, log *slog.Logger, failed chan<- error) *servers {
+func serve(listener net.Listener, memory *peer.Listener, root http.Handler, closing <-chan struct{}, limits limits, log *slog.Logger, failed chan<- error) *servers {
+	base := httpapi.WithClosing(context.Background(), closing)
 	return &servers{
-		outside: open(listener, root, closing, log, failed),
-		inside:  open(memory, root, closing, log, failed),
+		outside: open(listener, root, httpapi.WithBudget(base, httpapi.NewBudget(limits.budget)), limits.connections, log, failed),
+		inside:  open(memory, root, base, 0, log, failed),
 	}
 }
 
@@ -55,22 +55,21 @@ func (s *servers) stopInside(ctx context.Context) error  { return s.inside.shut(
 type door struct {
 	server *http.Server
 	done   chan struct{}
-
-	mu       sync.Mutex
-	fresh    map[net.Conn]struct{} // connected, nothing sent yet
-	shutting bool
+	conns  *connections
 }
 
-func open(l net.Listener, root http.Handler, closing <-chan struct{}, log *slog.Logger, failed chan<- error) *door {
-	d := &door{done: make(chan struct{}), fresh: map[net.Conn]struct{}{}}
+// open answers requests on l. most bounds its connections; 0 is no bound.
+func open(l net.Listener, root http.Handler, base context.Context, most int, log *slog.Logger, failed chan<- error) *door {
+	d := &door{done: make(chan struct{}), conns: newConnections(most)}
 	d.server = &http.Server{
-		Handler:           root,
+		Handler:           d.conns.serving(root),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		BaseContext:       func(net.Listener) context.Context { return httpapi.WithClosing(context.Background(), closing) },
-		ConnState:         d.track,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnContext:       d.conns.remember,
+		ConnState:         d.conns.track,
 	}
 	go func() {
 		defer close(d.done)
@@ -84,30 +83,10 @@ func open(l net.Listener, root http.Handler, closing <-chan struct{}, log *slog.
 	return d
 }
 
-// track remembers connections that have sent nothing. Browsers open some ahead
-// of need, and Shutdown would wait five seconds for each.
-func (d *door) track(c net.Conn, state http.ConnState) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	switch {
-	case state != http.StateNew:
-		delete(d.fresh, c)
-	case d.shutting:
-		_ = c.Close() // it came in while the door was closing, and carried nothing
-	default:
-		d.fresh[c] = struct{}{}
-	}
-}
-
 // shut takes no more, waits for the requests at hand, and breaks off those that
 // are not done when ctx ends.
 func (d *door) shut(ctx context.Context) error {
-	d.mu.Lock()
-	d.shutting = true
-	for c := range d.fresh {
-		_ = c.Close() // it carried nothing, so nothing is lost by its end
-	}
-	d.mu.Unlock()
+	d.conns.shut()
 	err := d.server.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests were broken off: %w", err), d.server.Close())
@@ -118,7 +97,7 @@ func (d *door) shut(ctx context.Context) error {
 
 // edge gives the process's own addresses what those of services have.
 func (a *App) edge(h http.Handler) http.Handler {
-	return httpapi.Wrap(httpapi.Options{Service: "app", Log: a.log}, h)
+	return httpapi.Wrap(httpapi.Options{Service: "app", Log: a.log, Always: true}, h)
 }
 
 func ignoreClosed(err error) error {

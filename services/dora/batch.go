@@ -33,7 +33,7 @@ type lineFault struct {
 // /events:batch. A line that is wrong is reported and does not stop the rest;
 // with ?strict=true nothing after it is taken.
 func (s *Service) handleBatch(w http.ResponseWriter, r *http.Request) {
-	httpapi.Allow(r, httpapi.Limits{Body: maxBatch, Timeout: 5 * time.Minute})
+	httpapi.Allow(r, httpapi.Limits{Body: maxBatch, Timeout: 5 * time.Minute, Streams: true})
 	res, err := s.readBatch(r)
 	if err != nil {
 		s.fail(w, r, err)

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
+	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 )
@@ -163,7 +165,7 @@ func unpacked(r *http.Request, most int64) (io.Reader, error) {
 		if err != nil {
 			return nil, unreadable(err)
 		}
-		return http.MaxBytesReader(nil, z, most), nil
+		return httpapi.Charged(r, http.MaxBytesReader(nil, z, most)), nil
 	default:
 		return nil, problem.New(problem.UnsupportedType, "the encoding %q is not read", enc).WithMend("send it as it is, or as gzip")
 	}
@@ -172,7 +174,10 @@ func unpacked(r *http.Request, most int64) (io.Reader, error) {
 // unreadable is the problem of a body that ended in an error.
 func unreadable(err error) error {
 	var tooLarge *http.MaxBytesError
+	var told *problem.Problem
 	switch {
+	case errors.As(err, &told), errors.Is(err, os.ErrDeadlineExceeded):
+		return err
 	case errors.As(err, &tooLarge), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/fawkes-idp/fawkes/internal/app"
 	"github.com/fawkes-idp/fawkes/internal/app/allinone"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 	"github.com/fawkes-idp/fawkes/services/dora/metrics"
@@ -133,17 +134,19 @@ func rules() string {
 
 func settings() string {
 	var rows [][]string
+	keys := app.Settings()
 	for _, m := range allinone.Modules() {
-		for _, k := range m.Config {
-			value := "`" + k.Default + "`"
-			switch {
-			case k.Secret:
-				value = "secret"
-			case k.Default == "":
-				value = "none"
-			}
-			rows = append(rows, []string{"`" + k.Name + "`", "`FAWKES_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(k.Name)) + "`", value, k.Doc})
+		keys = append(keys, m.Config...)
+	}
+	for _, k := range keys {
+		value := "`" + k.Default + "`"
+		switch {
+		case k.Secret:
+			value = "secret"
+		case k.Default == "":
+			value = "none"
 		}
+		rows = append(rows, []string{"`" + k.Name + "`", "`FAWKES_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(k.Name)) + "`", value, k.Doc})
 	}
 	return Table([]string{"setting", "variable", "default", "is"}, rows)
 }

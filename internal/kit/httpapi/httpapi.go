@@ -58,6 +58,9 @@ type Options struct {
 	Ready func(context.Context) []Check
 	// Clock is the source of time; the system's when nil.
 	Clock clock.Clock
+	// Always says that requests are answered whatever the Budget of the process
+	// holds: for the addresses by which the process is watched.
+	Always bool
 }
 
 // API is a service's edge.
@@ -137,8 +140,8 @@ func humaConfig(opts Options) huma.Config {
 			},
 		},
 		Formats: map[string]huma.Format{
-			"application/json": huma.DefaultJSONFormat,
-			"json":             huma.DefaultJSONFormat,
+			"application/json": strictJSON(),
+			"json":             strictJSON(),
 		},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,

@@ -165,7 +165,7 @@ func TestProblemsHaveOneShape(t *testing.T) {
 		{"a panic", "GET", "/api/things/v1/fail/panic", "", nil, 500, problem.Internal, "", "request id"},
 		{"an unknown address", "GET", "/api/things/v1/nothing", "", nil, 404, problem.NotFound, "", "/api/things/v1/nothing"},
 		{"a method that is not there", "DELETE", "/api/things/v1/things/1", "", nil, 405, problem.MethodNot, "", "DELETE"},
-		{"too large for an operation", "PUT", "/api/things/v1/things/1", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, token, 413, problem.TooLarge, "", "limit"},
+		{"too large for an operation", "PUT", "/api/things/v1/things/1", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, token, 413, problem.TooLarge, "", "1048576"},
 		{"too large for a plain handler", "POST", "/plain/read", strings.Repeat("x", 1<<20+1), nil, 413, problem.TooLarge, "", "1048576"},
 		{"a time limit", "GET", "/plain/limit", "", nil, 504, problem.Timeout, "", "time limit"},
 	} {
@@ -225,13 +225,38 @@ func TestLimitsCanBeRaised(t *testing.T) {
 	}
 }
 
+// net/http watches the connection once the body is read, and ends the request's
+// context at the connection's read deadline.
 func TestReadingABodyDoesNotBoundTheHandler(t *testing.T) {
 	f := newFixture(t, nil)
-	op := f.api.Huma().OpenAPI().Paths["/api/things/v1/things/{id}"].Put
-	if op.BodyReadTimeout <= httpapi.DefaultTimeout {
-		t.Fatalf("the connection's read deadline is %s, want it beyond the request's limit: net/http ends the handler's context at it", op.BodyReadTimeout)
+	for _, c := range []struct{ method, path, body string }{
+		{"PUT", "/api/things/v1/things/1", `{"name":"xyz","count":1}`}, {"POST", "/plain/read", "text"},
+	} {
+		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+		r.Header.Set("Authorization", "Bearer "+operator)
+		began := time.Now()
+		f.api.Handler().ServeHTTP(w, r)
+		if w.Code != 200 || len(w.read) < 2 {
+			t.Fatalf("%s %s: %d %s, read deadlines %v", c.method, c.path, w.Code, w.Body, w.read)
+		}
+		if first := w.read[0].Sub(began); first > 15*time.Second {
+			t.Errorf("%s %s: a body may take %s to begin", c.method, c.path, first)
+		}
+		if last := w.read[len(w.read)-1].Sub(began); last < httpapi.DefaultTimeout {
+			t.Errorf("%s %s: the read deadline after the body is %s, want it beyond the request's limit", c.method, c.path, last)
+		}
 	}
 }
+
+// deadlines is a connection that keeps its read deadlines.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(at time.Time) error { d.read = append(d.read, at); return nil }
+func (d *deadlines) SetWriteDeadline(time.Time) error   { return nil }
 
 func TestAPanicInTheMiddleCutsTheAnswer(t *testing.T) {
 	f := newFixture(t, nil)

@@ -30,7 +30,7 @@ func Wrap(opts Options, next http.Handler) http.Handler {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
-	e := &edge{log: opts.Log, next: refine(next), durations: durations(opts), headers: securityHeaders()}
+	e := &edge{log: opts.Log, next: refine(next), durations: durations(opts), headers: securityHeaders(), always: opts.Always}
 	if opts.Tracer == nil {
 		return e
 	}
@@ -64,6 +64,7 @@ type edge struct {
 	next      http.Handler
 	durations *prometheus.HistogramVec // nil: not measured
 	headers   []header
+	always    bool // answered however much is at hand
 }
 
 func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -72,7 +73,24 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.setSecurityHeaders(w.Header())
 	w.Header().Set(RequestIDHeader, id)
 
-	ctx, bounds, done := limit(w, r)
+	rec := &recorder{ResponseWriter: w}
+	var sh *share
+	if b, ok := r.Context().Value(budgetKey{}).(*Budget); ok && !e.always {
+		var err error
+		if sh, err = b.enter(r, began); err != nil {
+			w.Header().Set("Connection", "close") // its body is not read
+			problem.Write(rec, r.WithContext(problem.WithRequest(r.Context(), id, e.log)), err)
+			e.finished(rec, r, id, time.Since(began))
+			return
+		}
+		defer sh.leave()
+	}
+	if fault := unreadableAddress(r); fault != nil {
+		problem.Write(rec, r.WithContext(problem.WithRequest(r.Context(), id, e.log)), fault)
+		e.finished(rec, r, id, time.Since(began))
+		return
+	}
+	ctx, bounds, done := limit(w, r, sh, began)
 	defer done()
 	ctx = problem.WithRequest(ctx, id, e.log)
 	outer := r
@@ -80,7 +98,6 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if bounds.body != nil {
 		r.Body = bounds.body
 	}
-	rec := &recorder{ResponseWriter: w}
 	defer func() {
 		outer.Pattern = r.Pattern // for the span's name
 		if p := recover(); p != nil {
@@ -160,6 +177,10 @@ type recorder struct {
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 {
 		w.status = status
+		// Whatever made the answer: who is told to come again is told when.
+		if h := w.Header(); (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) && h.Get("Retry-After") == "" {
+			h.Set("Retry-After", "1")
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -24,6 +24,7 @@ const (
 	TooLarge        Code = "too_large"
 	UnsupportedType Code = "unsupported_media_type"
 	RateLimited     Code = "rate_limited"
+	SlowBody        Code = "slow_body"
 	Canceled        Code = "canceled"
 	Internal        Code = "internal"
 	Unavailable     Code = "unavailable"
@@ -57,6 +58,7 @@ func Catalogue() []Entry {
 		{TooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "The body is larger than the operation takes. Send it in parts."},
 		{UnsupportedType, http.StatusUnsupportedMediaType, "The media type is not supported", "The operation does not read bodies of this Content-Type or Content-Encoding."},
 		{RateLimited, http.StatusTooManyRequests, "Too many requests", "Wait as long as Retry-After says."},
+		{SlowBody, http.StatusRequestTimeout, "The body came too slowly", "The body was not sent within its time. The same request may be sent again."},
 		{Canceled, 499, "The client went away", "The client closed the request before it was answered."},
 		{Internal, http.StatusInternalServerError, "Something went wrong on our side", "The cause is in the log, under the request id."},
 		{Unavailable, http.StatusServiceUnavailable, "Not available now", "Something this needs does not answer now. The same request may be sent again."},

@@ -15,11 +15,15 @@ package problem
 
 import (
 	"context"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"os"
+	"strings"
 )
 
 // ContentType is the media type of a problem.
@@ -119,8 +123,28 @@ func From(err error) *Problem {
 		return New(Timeout, "the request was not done within its time limit").WithCause(err)
 	case errors.Is(err, context.Canceled):
 		return New(Canceled, "the request was closed before it was answered").WithCause(err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return New(SlowBody, "").WithMend("send it at once").WithCause(err)
+	case unavailable(err):
+		return New(Unavailable, "something this needs does not answer now").WithMend("send the same request again in a few seconds").WithCause(err)
 	}
 	return New(Internal, "").WithCause(err)
+}
+
+// unavailable tells whether a dependency could not be reached, or refuses work
+// for now: connections that are refused or lost, and the classes of SQLSTATE that
+// mean a database which is starting, stopping or full.
+func unavailable(err error) bool {
+	var network *net.OpError
+	if errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) {
+		return true
+	}
+	var sql interface{ SQLState() string }
+	if !errors.As(err, &sql) {
+		return false
+	}
+	state := sql.SQLState()
+	return strings.HasPrefix(state, "08") || strings.HasPrefix(state, "53") || strings.HasPrefix(state, "57P")
 }
 
 // Write answers the request with the error. Problems of status 500 and above are
@@ -154,11 +178,12 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 func Prepare(ctx context.Context, err error) *Problem {
 	p := From(err)
 	p.RequestID = RequestID(ctx)
-	if p.Status >= 500 {
-		cause := p.cause
-		if cause == nil {
-			cause = err
-		}
+	cause := p.cause
+	if own, ok := err.(*Problem); cause == nil && !(ok && own.Code == Unavailable) { //nolint:errorlint // the problem itself
+		cause = err
+	}
+	// A refusal for want of room has no cause, and comes by the thousand.
+	if p.Status >= 500 && cause != nil {
 		logger(ctx).ErrorContext(ctx, "request failed", "request_id", p.RequestID, "code", string(p.Code), "error", cause)
 	}
 	if p.Code == Internal {
