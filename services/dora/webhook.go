@@ -101,7 +101,9 @@ func (s *Service) takeDelivery(r *http.Request, k intake.Kind) (webhookAnswer, e
 
 // takeOf makes the events of a delivery durable under the project of its source.
 func (s *Service) takeOf(ctx context.Context, events []event.Event, project string) (stored, duplicates int, err error) {
-	ownProject(events, project)
+	if err := ownProject(events, project); err != nil {
+		return 0, 0, err
+	}
 	fresh, err := s.Take(ctx, events)
 	for _, f := range fresh {
 		if f {
@@ -130,18 +132,23 @@ func deliveryBody(r *http.Request, k intake.Kind) ([]byte, error) {
 	return body, nil
 }
 
-// ownProject gives the events of a delivery the project of their source.
-func ownProject(events []event.Event, project string) {
+// ownProject gives the events of a delivery the project of their source. None may
+// name another: what proves the source is for that project.
+func ownProject(events []event.Event, project string) error {
 	for i := range events {
 		e := &events[i]
 		if e.Project == "" {
 			e.Project = project
+		}
+		if project != "" && e.Project != project {
+			return problem.New(problem.Forbidden, "the delivery is about the project %q, and its source is for %q", e.Project, project).WithField("project")
 		}
 		if e.Delivery != "" && project != "" {
 			// The source's id names the event, which may reach two projects, by a webhook each.
 			e.Delivery += " for " + project
 		}
 	}
+	return nil
 }
 
 // sender finds the source that a delivery comes from.

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 	"github.com/fawkes-idp/fawkes/services/dora/alertmanager"
+	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/github"
 	"github.com/fawkes-idp/fawkes/services/dora/jenkins"
 	"github.com/fawkes-idp/fawkes/services/dora/pagerduty"
@@ -449,6 +451,22 @@ func TestBodiesOfWebhooksHaveABound(t *testing.T) {
 		}
 		if events, kept := s.kept(); events != 0 || kept != 0 {
 			t.Errorf("%d events and %d quarantined", events, kept)
+		}
+	})
+}
+
+func TestADeliveryStaysInTheProjectOfItsSource(t *testing.T) {
+	onSQLite(t, func(t *testing.T, s *server) {
+		theirs := event.New("jenkins", "theirs", &event.Incident{ID: "1", OpenedAt: event.Some(event.Time(1))})
+		none := event.New("jenkins", "", &event.Incident{ID: "2", OpenedAt: event.Some(event.Time(1))})
+		if _, _, err := s.svc.takeOf(t.Context(), []event.Event{none, theirs}, "mine"); problem.From(err).Code != problem.Forbidden {
+			t.Errorf("an event of another project: %v", err)
+		}
+		if events, _ := s.kept(); events != 0 {
+			t.Errorf("%d events were stored all the same", events)
+		}
+		if stored, _, err := s.svc.takeOf(t.Context(), []event.Event{none}, "mine"); stored != 1 || err != nil {
+			t.Errorf("an event without one: %d stored, %v", stored, err)
 		}
 	})
 }

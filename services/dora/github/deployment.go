@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/intake"
 )
 
 type deployment struct {
@@ -38,7 +39,7 @@ func (r *Result) deployment(body []byte) error {
 	var b struct {
 		Deployment *deployment `json:"deployment"`
 	}
-	if err := decode(body, &b); err != nil {
+	if err := intake.Decode(body, &b); err != nil {
 		return err
 	}
 	d, err := r.startedDeployment(b.Deployment)
@@ -53,7 +54,7 @@ func (r *Result) deploymentStatus(body []byte) error {
 		Deployment *deployment       `json:"deployment"`
 		Status     *deploymentStatus `json:"deployment_status"`
 	}
-	if err := decode(body, &b); err != nil {
+	if err := intake.Decode(body, &b); err != nil {
 		return err
 	}
 	d, err := r.startedDeployment(b.Deployment)
@@ -63,7 +64,7 @@ func (r *Result) deploymentStatus(body []byte) error {
 	if b.Status == nil {
 		return event.Fault("deployment_status", "is required")
 	}
-	at, err := mustWhen("deployment_status.created_at", b.Status.CreatedAt)
+	at, err := intake.MustWhen("deployment_status.created_at", b.Status.CreatedAt)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (r *Result) deploymentStatus(body []byte) error {
 		return nil // a state that GitHub has added since: kept as other
 	}
 	for _, u := range []string{b.Status.LogURL, b.Status.TargetURL, b.Status.EnvironmentURL} {
-		if d.URL = link(u); d.URL.Known {
+		if d.URL = intake.Link(u); d.URL.Known {
 			break
 		}
 	}
@@ -103,13 +104,13 @@ func (r *Result) startedDeployment(d *deployment) (*event.Deployment, error) {
 	if d.SHA == "" {
 		return nil, event.Fault("deployment.sha", "is required: the commit that is deployed")
 	}
-	started, err := mustWhen("deployment.created_at", d.CreatedAt)
+	started, err := intake.MustWhen("deployment.created_at", d.CreatedAt)
 	if err != nil {
 		return nil, err
 	}
 	out := &event.Deployment{
 		ID: strconv.FormatInt(d.ID, 10), Repo: event.Some(r.Repo), SHA: event.Some(d.SHA),
-		Environment: event.NonZero(d.Environment), StartedAt: started, Title: event.NonZero(clean(d.Description, 2048)),
+		Environment: event.NonZero(d.Environment), StartedAt: started, Title: event.NonZero(intake.Clean(d.Description, 2048)),
 	}
 	return out, d.payload(out)
 }
@@ -148,7 +149,7 @@ func (d *deployment) payload(out *event.Deployment) error {
 	if v, ok := fields["unplanned"]; ok && string(v) != "null" {
 		var b bool
 		if json.Unmarshal(v, &b) != nil {
-			return event.Fault("deployment.payload.unplanned", "want true or false, got %s", clean(string(v), 60))
+			return event.Fault("deployment.payload.unplanned", "want true or false, got %s", intake.Clean(string(v), 60))
 		}
 		out.Unplanned = event.Some(b)
 	}
@@ -162,7 +163,7 @@ func payloadText(fields map[string]json.RawMessage, name string) (event.Opt[stri
 	}
 	var s string
 	if json.Unmarshal(v, &s) != nil {
-		return event.Opt[string]{}, event.Fault("deployment.payload."+name, "want a string, got %s", clean(string(v), 60))
+		return event.Opt[string]{}, event.Fault("deployment.payload."+name, "want a string, got %s", intake.Clean(string(v), 60))
 	}
 	return event.NonZero(s), nil
 }

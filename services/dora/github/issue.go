@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/intake"
 )
 
 type label struct {
@@ -46,7 +47,7 @@ func (m Mapper) issue(r *Result, body []byte) error {
 		Issue      *issue     `json:"issue"`
 		Repository repository `json:"repository"`
 	}
-	if err := decode(body, &b); err != nil {
+	if err := intake.Decode(body, &b); err != nil {
 		return err
 	}
 	if b.Action == "" {
@@ -66,15 +67,15 @@ func (m Mapper) issue(r *Result, body []byte) error {
 	if b.Issue.Number <= 0 {
 		return event.Fault("issue.number", "is required: a whole number above 0")
 	}
-	opened, err := mustWhen("issue.created_at", b.Issue.CreatedAt)
+	opened, err := intake.MustWhen("issue.created_at", b.Issue.CreatedAt)
 	if err != nil {
 		return err
 	}
-	updated, err := when("issue.updated_at", b.Issue.UpdatedAt)
+	updated, err := intake.When("issue.updated_at", b.Issue.UpdatedAt)
 	if err != nil {
 		return err
 	}
-	resolved, err := when("issue.closed_at", b.Issue.ClosedAt)
+	resolved, err := intake.When("issue.closed_at", b.Issue.ClosedAt)
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (m Mapper) issue(r *Result, body []byte) error {
 	}
 	out := &event.Incident{
 		ID: incidentID(r.Repo, b.Repository, b.Issue.Number), Repo: event.Some(r.Repo), OpenedAt: opened, ResolvedAt: resolved,
-		Title: event.NonZero(clean(b.Issue.Title, 2048)), URL: link(b.Issue.HTMLURL),
+		Title: event.NonZero(intake.Clean(b.Issue.Title, 2048)), URL: intake.Link(b.Issue.HTMLURL),
 	}
 	describe(out, b.Issue.Labels)
 	if !is || b.Action == "deleted" || b.Action == "transferred" {
@@ -97,7 +98,7 @@ func (m Mapper) issue(r *Result, body []byte) error {
 // has no such line, so only the body's own rules are checked.
 func (r *Result) retract(at event.Time, i *event.Incident) error {
 	if err := i.Validate(); err != nil {
-		return rename(err, issueNames)
+		return intake.Rename(err, issueNames)
 	}
 	r.Events = append(r.Events, event.Event{Source: Source, At: at, Body: i})
 	return nil
@@ -115,7 +116,7 @@ func incidentID(url string, repo repository, number int64) string {
 // describe reads the labels of the form "key:value"; the first of a kind counts.
 func describe(out *event.Incident, labels []label) {
 	set := func(to *event.Opt[string], v string) {
-		if v = clean(strings.TrimSpace(v), 512); !to.Known && v != "" {
+		if v = intake.Clean(strings.TrimSpace(v), 512); !to.Known && v != "" {
 			*to = event.Some(v)
 		}
 	}

@@ -3,12 +3,11 @@ package github
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/intake"
 )
 
 // Source is the source of every event of this package.
@@ -64,7 +63,7 @@ func (m Mapper) Map(eventName, deliveryID string, body []byte) (Result, error) {
 		return Result{}, err
 	}
 	var head envelope
-	if err := decode(body, &head); err != nil {
+	if err := intake.Decode(body, &head); err != nil {
 		return Result{}, err
 	}
 	r := Result{Kind: kind(eventName, head.Action), Repo: head.Repository.url()}
@@ -111,7 +110,7 @@ func (r *Result) add(at event.Time, body event.Body, names map[string]string) er
 		e.At = at
 	}
 	if err := e.Validate(); err != nil {
-		return rename(err, names)
+		return intake.Rename(err, names)
 	}
 	r.Events = append(r.Events, e)
 	return nil
@@ -144,7 +143,7 @@ func kind(eventName, action string) string {
 	if action == "" {
 		return eventName
 	}
-	return clean(eventName+"."+action, 128)
+	return intake.Clean(eventName+"."+action, 128)
 }
 
 // envelope is what all bodies share.
@@ -171,18 +170,6 @@ type user struct {
 	Login string `json:"login"`
 }
 
-// decode reads the one JSON object of a body into v.
-func decode(body []byte, v any) error {
-	if err := json.Unmarshal(body, v); err != nil {
-		var fault *event.FieldError
-		if err = event.JSONFault(err); errors.As(err, &fault) && fault.Field == "" {
-			return event.Fault("body", "%s", fault.Detail)
-		}
-		return err
-	}
-	return nil
-}
-
 // headerText checks a header's value: it becomes part of what is stored.
 func headerText(name, v string) error {
 	if name == HeaderEvent && v == "" {
@@ -197,69 +184,4 @@ func headerText(name, v string) error {
 		}
 	}
 	return nil
-}
-
-// rename gives a fault the name that the field has in GitHub's body.
-func rename(err error, names map[string]string) error {
-	var fault *event.FieldError
-	if !errors.As(err, &fault) {
-		return event.Fault("body", "%s", err)
-	}
-	field, rest := fault.Field, ""
-	if i := strings.IndexByte(field, '['); i >= 0 {
-		field, rest = field[:i], field[i:]
-	}
-	if n, ok := names[field]; ok {
-		return event.Fault(n+rest, "%s", fault.Detail)
-	}
-	return fault
-}
-
-// when reads a time that may be missing, null, or Go's zero time, by which
-// GitHub Enterprise Server writes "not yet".
-func when(field, s string) (event.Opt[event.Time], error) {
-	if s == "" || strings.HasPrefix(s, "0001-01-01") {
-		return event.Opt[event.Time]{}, nil
-	}
-	t, err := event.ParseTime(s)
-	if err != nil {
-		return event.Opt[event.Time]{}, event.Fault(field, "%s", err)
-	}
-	return event.Some(t), nil
-}
-
-// mustWhen is when for a field that has to be there.
-func mustWhen(field, s string) (event.Opt[event.Time], error) {
-	t, err := when(field, s)
-	if err == nil && !t.Known {
-		err = event.Fault(field, "is required: a time such as \"2026-01-31T09:30:00Z\"")
-	}
-	return t, err
-}
-
-// clean makes free text of people fit to store: no control characters, and at
-// most so many bytes. It is never applied to what identifies something.
-func clean(s string, most int) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r <= 0x9f {
-			return ' '
-		}
-		return r
-	}, s)
-	if len(s) > most {
-		s = s[:most]
-		for !utf8.ValidString(s) {
-			s = s[:len(s)-1]
-		}
-	}
-	return s
-}
-
-// link keeps a URL that fits, and drops any other: it is a convenience.
-func link(s string) event.Opt[string] {
-	if len(s) > 2048 || clean(s, 2048) != s {
-		return event.Opt[string]{}
-	}
-	return event.NonZero(s)
 }

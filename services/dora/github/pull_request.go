@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/intake"
 )
 
 type pullRequest struct {
@@ -37,7 +38,7 @@ func (r *Result) pullRequest(body []byte) error {
 		Action      string       `json:"action"`
 		PullRequest *pullRequest `json:"pull_request"`
 	}
-	if err := decode(body, &b); err != nil {
+	if err := intake.Decode(body, &b); err != nil {
 		return err
 	}
 	if b.Action == "" {
@@ -51,19 +52,19 @@ func (r *Result) addPullRequest(p *pullRequest, reopened bool) error {
 	if err != nil {
 		return err
 	}
-	created, err := mustWhen("pull_request.created_at", p.CreatedAt)
+	created, err := intake.MustWhen("pull_request.created_at", p.CreatedAt)
 	if err != nil {
 		return err
 	}
-	updated, err := when("pull_request.updated_at", p.UpdatedAt)
+	updated, err := intake.When("pull_request.updated_at", p.UpdatedAt)
 	if err != nil {
 		return err
 	}
-	merged, err := when("pull_request.merged_at", p.MergedAt)
+	merged, err := intake.When("pull_request.merged_at", p.MergedAt)
 	if err != nil {
 		return err
 	}
-	closed, err := when("pull_request.closed_at", p.ClosedAt)
+	closed, err := intake.When("pull_request.closed_at", p.ClosedAt)
 	if err != nil {
 		return err
 	}
@@ -71,10 +72,10 @@ func (r *Result) addPullRequest(p *pullRequest, reopened bool) error {
 		closed = event.Null[event.Time]()
 	}
 	body := &event.PullRequest{
-		Repo: r.Repo, Number: number, Author: event.NonZero(clean(p.User.Login, 512)),
+		Repo: r.Repo, Number: number, Author: event.NonZero(intake.Clean(p.User.Login, 512)),
 		CreatedAt: created, MergedAt: merged, ClosedAt: closed,
-		HeadSHA: event.NonZero(p.Head.SHA), Base: event.NonZero(clean(p.Base.Ref, 512)),
-		Title: event.NonZero(clean(p.Title, 2048)), URL: link(p.HTMLURL),
+		HeadSHA: event.NonZero(p.Head.SHA), Base: event.NonZero(intake.Clean(p.Base.Ref, 512)),
+		Title: event.NonZero(intake.Clean(p.Title, 2048)), URL: intake.Link(p.HTMLURL),
 	}
 	if merged.Known {
 		body.MergeSHA = event.NonZero(p.MergeCommitSHA)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/intake"
 )
 
 // maxPaths is the most paths that an event takes. A commit with more says
@@ -41,7 +42,7 @@ type signature struct {
 
 func (s signature) who() string {
 	for _, v := range []string{s.Username, s.Email, s.Name} {
-		if v = clean(v, 512); v != "" {
+		if v = intake.Clean(v, 512); v != "" {
 			return v
 		}
 	}
@@ -50,7 +51,7 @@ func (s signature) who() string {
 
 func (r *Result) push(body []byte) error {
 	var b pushBody
-	if err := decode(body, &b); err != nil {
+	if err := intake.Decode(body, &b); err != nil {
 		return err
 	}
 	if b.Ref == "" {
@@ -117,16 +118,16 @@ func (r *Result) commit(at string, c *pushCommit, seen map[string]bool) error {
 		return nil
 	}
 	seen[c.ID] = true
-	authored, err := when(at+"author.date", c.Author.Date)
+	authored, err := intake.When(at+"author.date", c.Author.Date)
 	if err != nil {
 		return err
 	}
-	committed, err := when(at+"committer.date", c.Committer.Date)
+	committed, err := intake.When(at+"committer.date", c.Committer.Date)
 	if err != nil {
 		return err
 	}
 	if !authored.Known {
-		if authored, err = mustWhen(at+"timestamp", c.Timestamp); err != nil {
+		if authored, err = intake.MustWhen(at+"timestamp", c.Timestamp); err != nil {
 			return err
 		}
 	}

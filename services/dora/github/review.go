@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/intake"
 )
 
 func (r *Result) review(body []byte) error {
@@ -15,7 +16,7 @@ func (r *Result) review(body []byte) error {
 		} `json:"review"`
 		PullRequest *pullRequest `json:"pull_request"`
 	}
-	if err := decode(body, &b); err != nil {
+	if err := intake.Decode(body, &b); err != nil {
 		return err
 	}
 	if b.Review == nil {
@@ -33,7 +34,7 @@ func (r *Result) review(body []byte) error {
 	if err != nil {
 		return err
 	}
-	at, err := mustWhen("review.submitted_at", b.Review.SubmittedAt)
+	at, err := intake.MustWhen("review.submitted_at", b.Review.SubmittedAt)
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func reviewKind(state string) (string, error) {
 	case "":
 		return "", event.Fault("review.state", "is required: approved, changes_requested, commented or dismissed")
 	}
-	return "", event.Fault("review.state", "%q is not one of approved, changes_requested, commented, dismissed, pending", clean(state, 60))
+	return "", event.Fault("review.state", "%q is not one of approved, changes_requested, commented, dismissed, pending", intake.Clean(state, 60))
 }
 
 type comment struct {
@@ -71,7 +72,7 @@ func (r *Result) reviewComment(body []byte) error {
 		Comment     *comment     `json:"comment"`
 		PullRequest *pullRequest `json:"pull_request"`
 	}
-	if err := decode(body, &b); err != nil {
+	if err := intake.Decode(body, &b); err != nil {
 		return err
 	}
 	number, err := r.needPullRequest(b.PullRequest)
@@ -97,7 +98,7 @@ func (r *Result) issueComment(body []byte) error {
 			PullRequest *struct{} `json:"pull_request"`
 		} `json:"issue"`
 	}
-	if err := decode(body, &b); err != nil {
+	if err := intake.Decode(body, &b); err != nil {
 		return err
 	}
 	if err := r.needRepo(); err != nil {
@@ -130,10 +131,10 @@ func (c *comment) at(action string, r *Result) (event.Opt[event.Time], error) {
 		r.Ignored = "a deleted comment was reported when it was made"
 		return event.Opt[event.Time]{}, nil
 	}
-	return mustWhen("comment.created_at", c.CreatedAt)
+	return intake.MustWhen("comment.created_at", c.CreatedAt)
 }
 
 func (r *Result) addReview(number, author, kind string, at event.Opt[event.Time]) error {
-	body := &event.Review{Repo: r.Repo, Number: number, Author: clean(author, 512), Kind: kind, SubmittedAt: at}
+	body := &event.Review{Repo: r.Repo, Number: number, Author: intake.Clean(author, 512), Kind: kind, SubmittedAt: at}
 	return r.add(at.V, body, map[string]string{"repo": repoField})
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/intake"
 )
 
 // Why a signature is refused. All wrap [ErrSignature].
@@ -64,7 +65,7 @@ func sum(secret string, body []byte) []byte {
 func Payload(contentType string, body []byte) ([]byte, error) {
 	media, _, err := mime.ParseMediaType(contentType)
 	if contentType != "" && err != nil {
-		return nil, event.Fault("Content-Type", "%q cannot be read", clean(contentType, 60))
+		return nil, event.Fault("Content-Type", "%q cannot be read", intake.Clean(contentType, 60))
 	}
 	switch media {
 	case "", "application/json":
@@ -72,12 +73,12 @@ func Payload(contentType string, body []byte) ([]byte, error) {
 	case "application/x-www-form-urlencoded":
 		form, err := url.ParseQuery(string(body))
 		if err != nil {
-			return nil, event.Fault("body", "is not a form: %s", clean(err.Error(), 100))
+			return nil, event.Fault("body", "is not a form: %s", intake.Clean(err.Error(), 100))
 		}
 		if !form.Has("payload") {
 			return nil, event.Fault("payload", "is required in a delivery in form encoding")
 		}
 		return []byte(form.Get("payload")), nil
 	}
-	return nil, event.Fault("Content-Type", "%q is not application/json or application/x-www-form-urlencoded", clean(media, 60))
+	return nil, event.Fault("Content-Type", "%q is not application/json or application/x-www-form-urlencoded", intake.Clean(media, 60))
 }

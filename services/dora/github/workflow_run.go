@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
+	"github.com/fawkes-idp/fawkes/services/dora/intake"
 )
 
 type workflowRun struct {
@@ -43,7 +44,7 @@ func (r *Result) workflowRun(body []byte) error {
 	var b struct {
 		Run *workflowRun `json:"workflow_run"`
 	}
-	if err := decode(body, &b); err != nil {
+	if err := intake.Decode(body, &b); err != nil {
 		return err
 	}
 	if err := r.needRepo(); err != nil {
@@ -59,23 +60,23 @@ func (r *Result) workflowRun(body []byte) error {
 	if run.RunAttempt < 0 {
 		return event.Fault("workflow_run.run_attempt", "%d is below 1", run.RunAttempt)
 	}
-	started, err := when("workflow_run.run_started_at", run.RunStartedAt)
+	started, err := intake.When("workflow_run.run_started_at", run.RunStartedAt)
 	if err != nil {
 		return err
 	}
 	if !started.Known {
-		if started, err = mustWhen("workflow_run.created_at", run.CreatedAt); err != nil {
+		if started, err = intake.MustWhen("workflow_run.created_at", run.CreatedAt); err != nil {
 			return err
 		}
 	}
-	updated, err := mustWhen("workflow_run.updated_at", run.UpdatedAt)
+	updated, err := intake.MustWhen("workflow_run.updated_at", run.UpdatedAt)
 	if err != nil {
 		return err
 	}
 	out := &event.Build{
 		Repo: r.Repo, SHA: run.HeadSHA, ID: strconv.FormatInt(run.ID, 10),
-		Branch: event.NonZero(clean(run.HeadBranch, 512)), StartedAt: started,
-		Attempt: event.Some(max(run.RunAttempt, 1)), URL: link(run.HTMLURL),
+		Branch: event.NonZero(intake.Clean(run.HeadBranch, 512)), StartedAt: started,
+		Attempt: event.Some(max(run.RunAttempt, 1)), URL: intake.Link(run.HTMLURL),
 	}
 	// action_required waits for somebody's approval: it has not run yet.
 	if run.Status == "completed" && run.Conclusion != "action_required" {

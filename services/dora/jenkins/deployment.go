@@ -48,7 +48,7 @@ func targetOf(r intake.Request, m message) (*target, error) {
 	given := map[string]string{} // parameters by their name in lower case: of two, the first in order
 	spelt := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(m.Build.Parameters)) {
-		low, value := strings.ToLower(name), strings.TrimSpace(m.Build.Parameters[name])
+		low, value := strings.ToLower(name), strings.TrimSpace(string(m.Build.Parameters[name]))
 		if _, twice := given[low]; !twice && value != "" {
 			given[low], spelt[low] = value, name
 		}

@@ -100,6 +100,15 @@ func TestSamples(t *testing.T) {
 	}
 }
 
+// TestParametersMayBeOfAnyPlainType has what writes them in place of the plugin.
+func TestParametersMayBeOfAnyPlainType(t *testing.T) {
+	body := strings.Replace(sample(t, "freestyle_completed"), `"SERVICE": "api"`, `"SERVICE": "api", "UNPLANNED": true, "TRIES": 3, "NOTE": null`, 1)
+	res, err := Read(request(t, "", body))
+	if err != nil || len(res.Events) != 2 || !res.Events[1].Body.(*event.Deployment).Unplanned.V {
+		t.Errorf("%+v %v", res, err)
+	}
+}
+
 func TestNamesOfBranchesAndURLs(t *testing.T) {
 	for in, want := range map[string]string{"origin/main": "main", "refs/heads/main": "main", "refs/remotes/origin/feature/x": "feature/x", "main": "main", "feature/origin/x": "feature/origin/x", "PR-12": "PR-12", "": ""} {
 		if got := branch(in); got != want {
@@ -136,7 +145,7 @@ func TestFaultsNameTheField(t *testing.T) {
 		{`"parameters": {`, `"parameters": {"COMMIT": "latest",`, "", "build.parameters.COMMIT"},
 		{`"parameters": {`, `"parameters": {"Hotfix": "maybe",`, "", "build.parameters.Hotfix"},
 		{`"parameters": {`, `"parameters": {"image_digest": "latest",`, "", "build.parameters.image_digest"},
-		{`"api"`, `7`, "", "build.parameters.SERVICE"},
+		{`"api"`, `["api"]`, "", "build.parameters"},
 		{"{", "[", "", "body"},
 		{"", "", "deployments=perhaps", "query.deployments"},
 		{"", "", "environment=" + strings.Repeat("e", 600), "query.environment"},
@@ -144,7 +153,7 @@ func TestFaultsNameTheField(t *testing.T) {
 		body := strings.Replace(good, c.from, c.to, 1)
 		_, err := Read(request(t, c.query, body))
 		var fault *event.FieldError
-		if !errors.As(err, &fault) || fault.Field != c.field && !(c.field == "build.parameters.SERVICE" && strings.HasPrefix(fault.Field, "build.parameters")) {
+		if !errors.As(err, &fault) || fault.Field != c.field {
 			t.Errorf("%q in place of %q: %v, want a fault of %s", c.to, c.from, err, c.field)
 		}
 	}

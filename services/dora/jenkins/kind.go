@@ -3,6 +3,8 @@ package jenkins
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"reflect"
 	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -36,16 +38,35 @@ type message struct {
 }
 
 type build struct {
-	FullURL    string            `json:"full_url"`
-	OldFullURL string            `json:"fullUrl"` // before version 1.5
-	Number     int64             `json:"number"`
-	Phase      string            `json:"phase"`
-	Status     string            `json:"status"`
-	URL        string            `json:"url"`
-	Timestamp  int64             `json:"timestamp"`
-	Duration   int64             `json:"duration"`
-	SCM        scm               `json:"scm"`
-	Parameters map[string]string `json:"parameters"`
+	FullURL    string           `json:"full_url"`
+	OldFullURL string           `json:"fullUrl"` // before version 1.5
+	Number     int64            `json:"number"`
+	Phase      string           `json:"phase"`
+	Status     string           `json:"status"`
+	URL        string           `json:"url"`
+	Timestamp  int64            `json:"timestamp"`
+	Duration   int64            `json:"duration"`
+	SCM        scm              `json:"scm"`
+	Parameters map[string]param `json:"parameters"`
+}
+
+// param is the value of a parameter. The plugin writes texts; what imitates it
+// also writes numbers and truth values.
+type param string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *param) UnmarshalJSON(b []byte) error {
+	switch b[0] {
+	case '"':
+		return json.Unmarshal(b, (*string)(p))
+	case '{', '[':
+		return &json.UnmarshalTypeError{Value: map[byte]string{'{': "object", '[': "array"}[b[0]], Type: reflect.TypeFor[string]()}
+	case 'n':
+		*p = ""
+	default:
+		*p = param(b)
+	}
+	return nil
 }
 
 type scm struct {
