@@ -21,6 +21,7 @@ const base = "/api/dora/v1"
 
 // register adds every operation of the service to its edge.
 func (s *Service) register(api *httpapi.API) {
+	api.Huma().UseMiddleware(s.csvAnswers)
 	s.registerMetrics(api.Huma())
 	s.registerRows(api.Huma())
 	s.registerEvidence(api.Huma())
@@ -40,6 +41,7 @@ func (s *Service) register(api *httpapi.API) {
 		api.Mux().HandleFunc(prefix, s.handleDevLake)
 	}
 	describePlain(api.Huma().OpenAPI(), s.kinds)
+	describeCSV(api.Huma().OpenAPI())
 }
 
 // operation is what all operations have in common.
