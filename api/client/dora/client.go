@@ -326,6 +326,24 @@ func (e RowDifferenceKind) Valid() bool {
 	}
 }
 
+// Defines values for ListAuditParamsFormat.
+const (
+	ListAuditParamsFormatCsv  ListAuditParamsFormat = "csv"
+	ListAuditParamsFormatJSON ListAuditParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ListAuditParamsFormat enum.
+func (e ListAuditParamsFormat) Valid() bool {
+	switch e {
+	case ListAuditParamsFormatCsv:
+		return true
+	case ListAuditParamsFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetBadgeParamsStyle.
 const (
 	GetBadgeParamsStyleFlat       GetBadgeParamsStyle = "flat"
@@ -341,6 +359,24 @@ func (e GetBadgeParamsStyle) Valid() bool {
 	case GetBadgeParamsStyleFlatSquare:
 		return true
 	case GetBadgeParamsStylePlastic:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListChangesParamsFormat.
+const (
+	ListChangesParamsFormatCsv  ListChangesParamsFormat = "csv"
+	ListChangesParamsFormatJSON ListChangesParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ListChangesParamsFormat enum.
+func (e ListChangesParamsFormat) Valid() bool {
+	switch e {
+	case ListChangesParamsFormatCsv:
+		return true
+	case ListChangesParamsFormatJSON:
 		return true
 	default:
 		return false
@@ -365,6 +401,42 @@ func (e ListDeploymentsParamsKind) Valid() bool {
 	case Redeploy:
 		return true
 	case Rollback:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListDeploymentsParamsFormat.
+const (
+	ListDeploymentsParamsFormatCsv  ListDeploymentsParamsFormat = "csv"
+	ListDeploymentsParamsFormatJSON ListDeploymentsParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ListDeploymentsParamsFormat enum.
+func (e ListDeploymentsParamsFormat) Valid() bool {
+	switch e {
+	case ListDeploymentsParamsFormatCsv:
+		return true
+	case ListDeploymentsParamsFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListEventsParamsFormat.
+const (
+	ListEventsParamsFormatCsv  ListEventsParamsFormat = "csv"
+	ListEventsParamsFormatJSON ListEventsParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ListEventsParamsFormat enum.
+func (e ListEventsParamsFormat) Valid() bool {
+	switch e {
+	case ListEventsParamsFormatCsv:
+		return true
+	case ListEventsParamsFormatJSON:
 		return true
 	default:
 		return false
@@ -398,6 +470,60 @@ func (e GetEvidenceParamsMetric) Valid() bool {
 	}
 }
 
+// Defines values for GetEvidenceParamsFormat.
+const (
+	GetEvidenceParamsFormatCsv  GetEvidenceParamsFormat = "csv"
+	GetEvidenceParamsFormatJSON GetEvidenceParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the GetEvidenceParamsFormat enum.
+func (e GetEvidenceParamsFormat) Valid() bool {
+	switch e {
+	case GetEvidenceParamsFormatCsv:
+		return true
+	case GetEvidenceParamsFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListImportsParamsFormat.
+const (
+	ListImportsParamsFormatCsv  ListImportsParamsFormat = "csv"
+	ListImportsParamsFormatJSON ListImportsParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ListImportsParamsFormat enum.
+func (e ListImportsParamsFormat) Valid() bool {
+	switch e {
+	case ListImportsParamsFormatCsv:
+		return true
+	case ListImportsParamsFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListIncidentsParamsFormat.
+const (
+	ListIncidentsParamsFormatCsv  ListIncidentsParamsFormat = "csv"
+	ListIncidentsParamsFormatJSON ListIncidentsParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ListIncidentsParamsFormat enum.
+func (e ListIncidentsParamsFormat) Valid() bool {
+	switch e {
+	case ListIncidentsParamsFormatCsv:
+		return true
+	case ListIncidentsParamsFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetMetricsParamsInterval.
 const (
 	GetMetricsParamsIntervalAll   GetMetricsParamsInterval = "all"
@@ -422,6 +548,42 @@ func (e GetMetricsParamsInterval) Valid() bool {
 	}
 }
 
+// Defines values for GetMetricsParamsFormat.
+const (
+	GetMetricsParamsFormatCsv  GetMetricsParamsFormat = "csv"
+	GetMetricsParamsFormatJSON GetMetricsParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the GetMetricsParamsFormat enum.
+func (e GetMetricsParamsFormat) Valid() bool {
+	switch e {
+	case GetMetricsParamsFormatCsv:
+		return true
+	case GetMetricsParamsFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListProjectsParamsFormat.
+const (
+	ListProjectsParamsFormatCsv  ListProjectsParamsFormat = "csv"
+	ListProjectsParamsFormatJSON ListProjectsParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ListProjectsParamsFormat enum.
+func (e ListProjectsParamsFormat) Valid() bool {
+	switch e {
+	case ListProjectsParamsFormatCsv:
+		return true
+	case ListProjectsParamsFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListQuarantineParamsStatus.
 const (
 	ListQuarantineParamsStatusDiscarded ListQuarantineParamsStatus = "discarded"
@@ -437,6 +599,42 @@ func (e ListQuarantineParamsStatus) Valid() bool {
 	case ListQuarantineParamsStatusOpen:
 		return true
 	case ListQuarantineParamsStatusReplayed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListQuarantineParamsFormat.
+const (
+	ListQuarantineParamsFormatCsv  ListQuarantineParamsFormat = "csv"
+	ListQuarantineParamsFormatJSON ListQuarantineParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ListQuarantineParamsFormat enum.
+func (e ListQuarantineParamsFormat) Valid() bool {
+	switch e {
+	case ListQuarantineParamsFormatCsv:
+		return true
+	case ListQuarantineParamsFormatJSON:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListSourcesParamsFormat.
+const (
+	ListSourcesParamsFormatCsv  ListSourcesParamsFormat = "csv"
+	ListSourcesParamsFormatJSON ListSourcesParamsFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ListSourcesParamsFormat enum.
+func (e ListSourcesParamsFormat) Valid() bool {
+	switch e {
+	case ListSourcesParamsFormatCsv:
+		return true
+	case ListSourcesParamsFormatJSON:
 		return true
 	default:
 		return false
@@ -2333,7 +2531,13 @@ type ListAuditParams struct {
 
 	// Target Only what was done to this
 	Target *string `form:"target,omitempty" json:"target,omitempty"`
+
+	// Format csv gives all rows as CSV, as Accept: text/csv does
+	Format *ListAuditParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
+
+// ListAuditParamsFormat defines parameters for ListAudit.
+type ListAuditParamsFormat string
 
 // RevokeBadgesParams defines parameters for RevokeBadges.
 type RevokeBadgesParams struct {
@@ -2399,7 +2603,13 @@ type ListChangesParams struct {
 
 	// Newest The latest first
 	Newest *bool `form:"newest,omitempty" json:"newest,omitempty"`
+
+	// Format csv gives all rows as CSV, as Accept: text/csv does
+	Format *ListChangesParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
+
+// ListChangesParamsFormat defines parameters for ListChanges.
+type ListChangesParamsFormat string
 
 // GetChangeEvidenceParams defines parameters for GetChangeEvidence.
 type GetChangeEvidenceParams struct {
@@ -2477,10 +2687,16 @@ type ListDeploymentsParams struct {
 
 	// Uncounted Only the reports that do not count, because the source to believe there has not reported the deployment
 	Uncounted *bool `form:"uncounted,omitempty" json:"uncounted,omitempty"`
+
+	// Format csv gives all rows as CSV, as Accept: text/csv does
+	Format *ListDeploymentsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
 
 // ListDeploymentsParamsKind defines parameters for ListDeployments.
 type ListDeploymentsParamsKind string
+
+// ListDeploymentsParamsFormat defines parameters for ListDeployments.
+type ListDeploymentsParamsFormat string
 
 // GetDeploymentEvidenceParams defines parameters for GetDeploymentEvidence.
 type GetDeploymentEvidenceParams struct {
@@ -2510,7 +2726,13 @@ type ListEventsParams struct {
 
 	// Wait When there is nothing, answer at the first event, at the latest after so many seconds
 	Wait *int64 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// Format csv gives all rows as CSV, as Accept: text/csv does
+	Format *ListEventsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
+
+// ListEventsParamsFormat defines parameters for ListEvents.
+type ListEventsParamsFormat string
 
 // AddEventJSONBody defines parameters for AddEvent.
 type AddEventJSONBody map[string]interface{}
@@ -2564,10 +2786,16 @@ type GetEvidenceParams struct {
 
 	// Newest The latest first
 	Newest *bool `form:"newest,omitempty" json:"newest,omitempty"`
+
+	// Format csv gives all rows as CSV, as Accept: text/csv does
+	Format *GetEvidenceParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
 
 // GetEvidenceParamsMetric defines parameters for GetEvidence.
 type GetEvidenceParamsMetric string
+
+// GetEvidenceParamsFormat defines parameters for GetEvidence.
+type GetEvidenceParamsFormat string
 
 // ListImportsParams defines parameters for ListImports.
 type ListImportsParams struct {
@@ -2576,7 +2804,13 @@ type ListImportsParams struct {
 
 	// Repo Only of this repository
 	Repo *string `form:"repo,omitempty" json:"repo,omitempty"`
+
+	// Format csv gives all rows as CSV, as Accept: text/csv does
+	Format *ListImportsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
+
+// ListImportsParamsFormat defines parameters for ListImports.
+type ListImportsParamsFormat string
 
 // PutImportParams defines parameters for PutImport.
 type PutImportParams struct {
@@ -2618,7 +2852,13 @@ type ListIncidentsParams struct {
 
 	// Newest The latest first
 	Newest *bool `form:"newest,omitempty" json:"newest,omitempty"`
+
+	// Format csv gives all rows as CSV, as Accept: text/csv does
+	Format *ListIncidentsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
+
+// ListIncidentsParamsFormat defines parameters for ListIncidents.
+type ListIncidentsParamsFormat string
 
 // GetIncidentEvidenceParams defines parameters for GetIncidentEvidence.
 type GetIncidentEvidenceParams struct {
@@ -2654,10 +2894,16 @@ type GetMetricsParams struct {
 
 	// Interval Unit of the series; all gives none
 	Interval *GetMetricsParamsInterval `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// Format csv gives all rows as CSV, as Accept: text/csv does
+	Format *GetMetricsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
 
 // GetMetricsParamsInterval defines parameters for GetMetrics.
 type GetMetricsParamsInterval string
+
+// GetMetricsParamsFormat defines parameters for GetMetrics.
+type GetMetricsParamsFormat string
 
 // GetProfileParams defines parameters for GetProfile.
 type GetProfileParams struct {
@@ -2672,7 +2918,13 @@ type ListProjectsParams struct {
 
 	// Cursor next_cursor of the page before
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format csv gives all rows as CSV, as Accept: text/csv does
+	Format *ListProjectsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
+
+// ListProjectsParamsFormat defines parameters for ListProjects.
+type ListProjectsParamsFormat string
 
 // ListQuarantineParams defines parameters for ListQuarantine.
 type ListQuarantineParams struct {
@@ -2690,10 +2942,16 @@ type ListQuarantineParams struct {
 
 	// Status Only those with this status
 	Status *ListQuarantineParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Format csv gives all rows as CSV, as Accept: text/csv does
+	Format *ListQuarantineParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
 
 // ListQuarantineParamsStatus defines parameters for ListQuarantine.
 type ListQuarantineParamsStatus string
+
+// ListQuarantineParamsFormat defines parameters for ListQuarantine.
+type ListQuarantineParamsFormat string
 
 // DiscardAllQuarantineParams defines parameters for DiscardAllQuarantine.
 type DiscardAllQuarantineParams struct {
@@ -2742,6 +3000,15 @@ type RetryDeadLettersParams struct {
 	// Project Only those of this project
 	Project *string `form:"project,omitempty" json:"project,omitempty"`
 }
+
+// ListSourcesParams defines parameters for ListSources.
+type ListSourcesParams struct {
+	// Format csv gives all rows as CSV, as Accept: text/csv does
+	Format *ListSourcesParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// ListSourcesParamsFormat defines parameters for ListSources.
+type ListSourcesParamsFormat string
 
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
@@ -3358,7 +3625,7 @@ type ClientInterface interface {
 	// Who may send deliveries; without their secrets.
 	//
 	// Corresponds with GET /api/dora/v1/sources (the `ListSources` operationId).
-	ListSources(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListSources(ctx context.Context, params *ListSourcesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AddSourceWithBody Set up a webhook source
 	//
@@ -4392,8 +4659,8 @@ func (c *Client) ListSourceKinds(ctx context.Context, reqEditors ...RequestEdito
 // Who may send deliveries; without their secrets.
 //
 // Corresponds with GET /api/dora/v1/sources (the `ListSources` operationId).
-func (c *Client) ListSources(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListSourcesRequest(c.Server)
+func (c *Client) ListSources(ctx context.Context, params *ListSourcesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSourcesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5058,6 +5325,18 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 
 		}
 
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -5437,6 +5716,18 @@ func NewListChangesRequest(server string, params *ListChangesParams) (*http.Requ
 		if params.Newest != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "newest", *params.Newest, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5843,6 +6134,18 @@ func NewListDeploymentsRequest(server string, params *ListDeploymentsParams) (*h
 
 		}
 
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -6017,6 +6320,18 @@ func NewListEventsRequest(server string, params *ListEventsParams) (*http.Reques
 		if params.Wait != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6327,6 +6642,18 @@ func NewGetEvidenceRequest(server string, params *GetEvidenceParams) (*http.Requ
 
 		}
 
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -6380,6 +6707,18 @@ func NewListImportsRequest(server string, params *ListImportsParams) (*http.Requ
 		if params.Repo != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "repo", *params.Repo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6629,6 +6968,18 @@ func NewListIncidentsRequest(server string, params *ListIncidentsParams) (*http.
 
 		}
 
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -6823,6 +7174,18 @@ func NewGetMetricsRequest(server string, params *GetMetricsParams) (*http.Reques
 		if params.Interval != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "interval", *params.Interval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7056,6 +7419,18 @@ func NewListProjectsRequest(server string, params *ListProjectsParams) (*http.Re
 
 		}
 
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -7264,6 +7639,18 @@ func NewListQuarantineRequest(server string, params *ListQuarantineParams) (*htt
 		if params.Status != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7867,7 +8254,7 @@ func NewListSourceKindsRequest(server string) (*http.Request, error) {
 }
 
 // NewListSourcesRequest constructs an http.Request for the ListSources method
-func NewListSourcesRequest(server string) (*http.Request, error) {
+func NewListSourcesRequest(server string, params *ListSourcesParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -7883,6 +8270,33 @@ func NewListSourcesRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Format != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "format", *params.Format, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -9452,7 +9866,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/dora/v1/sources (the `ListSources` operationId).
-	ListSourcesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSourcesResponse, error)
+	ListSourcesWithResponse(ctx context.Context, params *ListSourcesParams, reqEditors ...RequestEditorFn) (*ListSourcesResponse, error)
 
 	// AddSourceWithBodyWithResponse Set up a webhook source
 	//
@@ -12906,8 +13320,8 @@ func (c *ClientWithResponses) ListSourceKindsWithResponse(ctx context.Context, r
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/dora/v1/sources (the `ListSources` operationId).
-func (c *ClientWithResponses) ListSourcesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSourcesResponse, error) {
-	rsp, err := c.ListSources(ctx, reqEditors...)
+func (c *ClientWithResponses) ListSourcesWithResponse(ctx context.Context, params *ListSourcesParams, reqEditors ...RequestEditorFn) (*ListSourcesResponse, error) {
+	rsp, err := c.ListSources(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13388,6 +13802,9 @@ func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
 	}
 
 	return response, nil
@@ -13499,6 +13916,9 @@ func ParseListChangesResponse(rsp *http.Response) (*ListChangesResponse, error) 
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
 	}
 
 	return response, nil
@@ -13598,6 +14018,9 @@ func ParseListDeploymentsResponse(rsp *http.Response) (*ListDeploymentsResponse,
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
 	}
 
 	return response, nil
@@ -13664,6 +14087,9 @@ func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
 	}
 
 	return response, nil
@@ -13729,6 +14155,9 @@ func ParseGetEvidenceResponse(rsp *http.Response) (*GetEvidenceResponse, error) 
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
 	}
 
 	return response, nil
@@ -13761,6 +14190,9 @@ func ParseListImportsResponse(rsp *http.Response) (*ListImportsResponse, error) 
 			return nil, err
 		}
 		response.ApplicationProblemJSONDefault = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
 
 	}
 
@@ -13828,6 +14260,9 @@ func ParseListIncidentsResponse(rsp *http.Response) (*ListIncidentsResponse, err
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
 	}
 
 	return response, nil
@@ -13893,6 +14328,9 @@ func ParseGetMetricsResponse(rsp *http.Response) (*GetMetricsResponse, error) {
 			return nil, err
 		}
 		response.ApplicationProblemJSONDefault = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
 
 	}
 
@@ -14055,6 +14493,9 @@ func ParseListProjectsResponse(rsp *http.Response) (*ListProjectsResponse, error
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
 	}
 
 	return response, nil
@@ -14182,6 +14623,9 @@ func ParseListQuarantineResponse(rsp *http.Response) (*ListQuarantineResponse, e
 			return nil, err
 		}
 		response.ApplicationProblemJSONDefault = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
 
 	}
 
@@ -14611,6 +15055,9 @@ func ParseListSourcesResponse(rsp *http.Response) (*ListSourcesResponse, error) 
 			return nil, err
 		}
 		response.ApplicationProblemJSONDefault = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
 
 	}
 
