@@ -18,7 +18,7 @@ func newDoraCommand(g *globals) *cobra.Command {
 Days in --from and --to are days in the project's time zone; the window begins with --from and ends before --to.`,
 	}
 	imports := &cobra.Command{Use: "import", Short: "Bring delivery history in"}
-	imports.AddCommand(newImportGitCommand(g), newImportEventsCommand(g))
+	imports.AddCommand(newImportGitCommand(g), newImportGitHubCommand(g), newImportEventsCommand(g))
 	cmd.AddCommand(imports, newReportCommand(g), newCompareCommand(g), newDeploymentsCommand(g), newChangesCommand(g), newIncidentsCommand(g),
 		newEvidenceCommand(g), newQuarantineCommand(g), newProjectCommand(g), newProfileCommand(g), newSourceCommand(g), newAuditCommand(g), newRelayCommand(g))
 	cmd.AddCommand(newWatchCommand(g), newBadgeCommand(g))

@@ -25,6 +25,7 @@ type importSummary struct {
 	Commits     *int           `json:"commits,omitempty"`
 	Deployments *int           `json:"deployments,omitempty"`
 	Lines       *int           `json:"lines,omitempty"`
+	Objects     map[string]int `json:"objects,omitempty"` // of GitHub's API, by kind
 	Stored      int            `json:"stored"`
 	Duplicates  int            `json:"duplicates"`
 	Rejected    int            `json:"rejected"`
@@ -241,6 +242,9 @@ func (g *globals) printSummary(s importSummary, whole bool) {
 	}
 	if s.Lines != nil {
 		count = plural(*s.Lines, "line")
+	}
+	if s.Objects != nil {
+		count = objectsInWords(s.Objects)
 	}
 	fmt.Fprintf(g.Out, "%s %s in %s: %s new, %s there already, %s rejected\n", title, count, humanSeconds(s.Elapsed),
 		humanCount(s.Stored), humanCount(s.Duplicates), humanCount(s.Rejected))

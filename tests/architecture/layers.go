@@ -33,6 +33,7 @@ func boundaries() []boundary {
 		{"internal/kit", nil, "the kit stands below everything and knows nothing of any service"},
 		{"internal/events", []string{"internal/kit"}, "the shared vocabulary knows nothing of any service"},
 		{"internal/gitlog", []string{"internal/kit", "internal/events"}, "walking git knows nothing of services or of the command line"},
+		{"internal/githubexport", []string{"internal/kit", "internal/events"}, "reading files knows nothing of services or of the command line"},
 		{"internal/local", []string{"internal/kit", "internal/events"}, "a stand-in speaks a protocol and knows no service"},
 		{"api/client", nil, "a generated client knows nothing but the wire"},
 		{"ui", []string{"internal/kit", "api/client"}, "the console stands on the kit and the generated clients alone"},
