@@ -34,7 +34,8 @@ type Pace struct {
 	Age       time.Duration // an item that failed for so long is given up: 7 days
 	Attempts  int           // and not before so many attempts: 10
 	Confirm   time.Duration // before what may have been overtaken is sent again: 2 × Timeout
-	Lease     time.Duration // of the process that runs the relay: Timeout + 30s
+	Lease     time.Duration // of the process that runs the relay: Timeout + 5s
+	Margin    time.Duration // by which a claim on an item outlasts its request: 5s
 	RetryMost time.Duration // the longest Retry-After that is believed: 1h
 }
 
@@ -51,7 +52,8 @@ func (c Config) withDefaults() Config {
 	set(&c.Pace.Probe, time.Second)
 	set(&c.Pace.Age, 7*24*time.Hour)
 	set(&c.Pace.Confirm, 2*c.Timeout)
-	set(&c.Pace.Lease, c.Timeout+30*time.Second)
+	set(&c.Pace.Margin, 5*time.Second)
+	set(&c.Pace.Lease, c.Timeout+c.Pace.Margin)
 	set(&c.Pace.RetryMost, time.Hour)
 	if c.Pace.Attempts <= 0 {
 		c.Pace.Attempts = 10

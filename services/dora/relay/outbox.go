@@ -48,7 +48,9 @@ func (o *Outbox) forUpdate(skip bool) string {
 }
 
 // acquire takes the lease, or renews it, when nobody else has it. A new holder
-// gets a greater fence. When the DevLake is another one than before, all that
+// gets a greater fence. A SQLite database is one process's alone: another holder
+// is the former one, which ended without giving the lease and its claims back.
+// When the DevLake is another one than before, all that
 // was sent to that one is to be sent again.
 func (o *Outbox) acquire(ctx context.Context, holder, target string, now, until time.Time) (l lease, held bool, err error) {
 	err = o.db.Tx(ctx, func(tx *sql.Tx) error {
@@ -64,10 +66,16 @@ func (o *Outbox) acquire(ctx context.Context, holder, target string, now, until 
 			return err
 		}
 		if was != holder {
-			if ends > sqlstore.Micros(now) {
+			alone := o.db.Engine != sqlstore.Postgres
+			if ends > sqlstore.Micros(now) && !alone {
 				return nil
 			}
 			l.fence++
+			if alone {
+				if _, err := tx.ExecContext(ctx, `UPDATE relay_item SET until = 0 WHERE state = 'pending' AND until > 0`); err != nil {
+					return err
+				}
+			}
 		}
 		held = true
 		if to != target {

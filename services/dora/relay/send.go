@@ -56,7 +56,7 @@ func (r *Relay) send(ctx context.Context) (more bool, err error) {
 	now := r.clock.Now()
 	r.claims++
 	// Until a claim runs out its request has ended for long.
-	items, err := r.outbox.claim(ctx, r.lease, r.lease.fence<<24|r.claims&(1<<24-1), projects, parallel, now, now.Add(r.cfg.Timeout+15*time.Second), r.leased())
+	items, err := r.outbox.claim(ctx, r.lease, r.lease.fence<<24|r.claims&(1<<24-1), projects, parallel, now, now.Add(r.cfg.Timeout+r.cfg.Pace.Margin), r.leased())
 	if err != nil || len(items) == 0 {
 		return false, err
 	}
@@ -69,7 +69,8 @@ func (r *Relay) send(ctx context.Context) (more bool, err error) {
 	}
 	wg.Wait()
 	if ctx.Err() != nil {
-		return false, nil // the claims run out; what became of the requests is in doubt, and noted so
+		r.interrupted(context.WithoutCancel(ctx), items, results)
+		return false, nil
 	}
 	for n, i := range items {
 		if err := r.settle(ctx, i, results[n]); err != nil {
@@ -77,6 +78,27 @@ func (r *Relay) send(ctx context.Context) (more bool, err error) {
 		}
 	}
 	return len(items) == parallel && !r.breaker.open, nil
+}
+
+// interrupted notes what became of items when the process is asked to end. What
+// was under way is tried again by whoever comes next; that it may have arrived
+// was noted when it was claimed.
+func (r *Relay) interrupted(ctx context.Context, items []item, results []error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	now := r.clock.Now()
+	for n, i := range items {
+		var err error
+		if results[n] == nil {
+			err = r.outbox.delivered(ctx, i, now, now.Add(r.cfg.Pace.Confirm))
+		} else {
+			err = r.outbox.failed(ctx, i, 0, "interrupted by the end of the process", false, false, now)
+		}
+		if err != nil {
+			r.log.WarnContext(ctx, "an item of the relay has to wait until its claim runs out", "error", err)
+			return
+		}
+	}
 }
 
 // settle notes what became of an item.
