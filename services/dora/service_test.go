@@ -72,6 +72,12 @@ func onSQLite(t *testing.T, run func(t *testing.T, s *server)) {
 // serve starts the service on a store of a database.
 func serve(t *testing.T, db *sqlstore.DB, store Store) *server {
 	t.Helper()
+	return serveAs(t, db, store, Config{GitHubSecret: githubSecret, GitHubIncidentLabels: []string{"incident"}})
+}
+
+// serveAs is serve with settings of the test's own.
+func serveAs(t *testing.T, db *sqlstore.DB, store Store, cfg Config) *server {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	c := clock.NewManual(time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC))
 	people, reg := newPeople(t, c), prometheus.NewRegistry()
@@ -79,7 +85,7 @@ func serve(t *testing.T, db *sqlstore.DB, store Store) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc, err := New(Config{GitHubSecret: githubSecret, GitHubIncidentLabels: []string{"incident"}}, store, c, log, reg, verifier)
+	svc, err := New(cfg, store, c, log, reg, verifier)
 	if err != nil {
 		t.Fatal(err)
 	}
