@@ -14,6 +14,7 @@ import (
 type presence struct {
 	file  *os.File
 	alone atomic.Bool
+	first bool // alone as it was at first
 }
 
 // attend takes a share of the lock beside a SQLite file, and finds out whether
@@ -27,6 +28,7 @@ func attend(path string) (*presence, error) {
 	switch err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); {
 	case err == nil:
 		p.alone.Store(true)
+		p.first = true
 	case !errors.Is(err, syscall.EWOULDBLOCK):
 		return nil, errors.Join(fmt.Errorf("lock the database: %w", err), f.Close())
 	}
@@ -50,6 +52,10 @@ func flock(f *os.File, how int) error {
 func (db *DB) OpenedAlone() bool {
 	return db.presence != nil && db.presence.alone.CompareAndSwap(true, false)
 }
+
+// FoundAlone is what OpenedAlone told or would tell the first time, however often
+// it is asked.
+func (db *DB) FoundAlone() bool { return db.presence != nil && db.presence.first }
 
 // InUse tells whether any process has the SQLite file open.
 func InUse(path string) (used bool, err error) {

@@ -48,11 +48,10 @@ func (o *Outbox) forUpdate(skip bool) string {
 }
 
 // acquire takes the lease, or renews it, when nobody else has it. A new holder
-// gets a greater fence. A SQLite database is one process's alone: another holder
-// is the former one, which ended without giving the lease and its claims back.
-// When the DevLake is another one than before, all that
-// was sent to that one is to be sent again.
-func (o *Outbox) acquire(ctx context.Context, holder, target string, now, until time.Time) (l lease, held bool, err error) {
+// gets a greater fence. Where the former holder is known to have ended (orphaned),
+// its lease and its claims end with it. When the DevLake is another one than
+// before, all that was sent to that one is to be sent again.
+func (o *Outbox) acquire(ctx context.Context, holder, target string, orphaned bool, now, until time.Time) (l lease, held bool, err error) {
 	err = o.db.Tx(ctx, func(tx *sql.Tx) error {
 		l, held = lease{holder: holder}, false
 		if _, err := tx.ExecContext(ctx, `INSERT INTO relay_state (name, holder, fence, until, target, reachable, checked_at, sent_at, error, error_at)
@@ -66,12 +65,11 @@ func (o *Outbox) acquire(ctx context.Context, holder, target string, now, until 
 			return err
 		}
 		if was != holder {
-			alone := o.db.Engine != sqlstore.Postgres
-			if ends > sqlstore.Micros(now) && !alone {
+			if ends > sqlstore.Micros(now) && !orphaned {
 				return nil
 			}
 			l.fence++
-			if alone {
+			if orphaned {
 				if _, err := tx.ExecContext(ctx, `UPDATE relay_item SET until = 0 WHERE state = 'pending' AND until > 0`); err != nil {
 					return err
 				}

@@ -30,6 +30,8 @@ type Relay struct {
 	// The rest belongs to the goroutine that runs.
 	lease    lease
 	held     bool
+	began    bool      // held it before
+	renewed  time.Time // the lease
 	claims   int64
 	breaker  *breaker
 	marks    map[string]mark
@@ -177,23 +179,31 @@ func (r *Relay) leave(ctx context.Context) {
 
 func (r *Relay) leased() time.Time { return r.clock.Now().Add(r.cfg.Pace.Lease) }
 
-// step does a round of the work; it reports whether there is more to do at once.
-func (r *Relay) step(ctx context.Context) (more bool, err error) {
-	now := r.clock.Now()
-	l, held, err := r.outbox.acquire(ctx, r.holder, r.cfg.URL, now, r.leased())
+// hold takes or renews the lease. At rest it is renewed when half of it is over,
+// so that little is written; every write of the relay renews and checks it anyway.
+func (r *Relay) hold(ctx context.Context, now time.Time) (bool, error) {
+	if r.held && now.Sub(r.renewed) >= 0 && now.Sub(r.renewed) < r.cfg.Pace.Lease/2 {
+		return true, nil
+	}
+	l, held, err := r.outbox.acquire(ctx, r.holder, r.cfg.URL, !r.began && r.outbox.db.FoundAlone(), now, r.leased())
 	if err != nil {
 		return false, err
 	}
-	if !held {
-		if r.held {
-			r.forget()
-		}
-		return false, nil
-	}
-	if r.held && l.fence != r.lease.fence {
+	if !held || r.held && l.fence != r.lease.fence {
 		r.forget()
 	}
-	r.lease, r.held = l, true
+	if held {
+		r.lease, r.held, r.began, r.renewed = l, true, true, now
+	}
+	return held, nil
+}
+
+// step does a round of the work; it reports whether there is more to do at once.
+func (r *Relay) step(ctx context.Context) (more bool, err error) {
+	now := r.clock.Now()
+	if held, err := r.hold(ctx, now); err != nil || !held {
+		return false, err
+	}
 	if err := r.follow(ctx); err != nil {
 		return false, err
 	}
