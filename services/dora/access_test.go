@@ -71,6 +71,13 @@ func requests(source, quarantined string) []request {
 		{"list-audit", a, "GET", at + "/audit?project=theirs", "", 403, nil},
 		{"make-badge", a, "POST", at + "/badges", `{"project":"theirs","metric":"change_fail_rate"}`, 403, nil},
 		{"revoke-badges", a, "DELETE", at + "/badges?project=theirs", "", 403, nil},
+		{"get-relay", r, "GET", at + "/relay", "", 200, []string{"theirs"}},
+		{"list-dead-letters", r, "GET", at + "/relay/dead-letters", "", 200, []string{"theirs"}},
+		{"list-dead-letters", r, "GET", at + "/relay/dead-letters?project=theirs", "", 403, nil},
+		{"retry-dead-letter", a, "POST", at + "/relay/dead-letters/1/retry", "", 404, nil},
+		{"discard-dead-letter", a, "POST", at + "/relay/dead-letters/1/discard", "", 404, nil},
+		{"retry-dead-letters", a, "POST", at + "/relay/dead-letters:retry?project=theirs", "", 403, nil},
+		{"discard-dead-letters", a, "POST", at + "/relay/dead-letters:discard?project=theirs", "", 403, nil},
 		{"delete-source", a, "DELETE", at + "/sources/" + source, "", 404, nil},
 	}
 }

@@ -58,6 +58,12 @@ type changedBody struct {
 	Changed int64 `json:"changed" doc:"How many dead letters it concerned"`
 }
 
+// The actions of the audit log.
+const (
+	actionDeadLettersRetried   = "relay.retried"
+	actionDeadLettersDiscarded = "relay.discarded"
+)
+
 func timeOf(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -135,21 +141,25 @@ func (s *Service) registerRelay(api huma.API) {
 			return s.deadLetters(ctx, in.PageInput, in.Project)
 		})
 	for _, v := range []struct {
-		name, title, text string
-		do                func(o *relay.Outbox, ctx context.Context, id int64, project string, now time.Time) (int64, error)
+		name, title, text, action string
+		do                        func(o *relay.Outbox, ctx context.Context, id int64, project string, now time.Time) (int64, error)
 	}{
-		{"retry", "Send again what DevLake refused", "As the entity is now, with a fresh count of attempts.", (*relay.Outbox).Retry},
-		{"discard", "Give up what DevLake refused", "DevLake is not told of it until it changes.", (*relay.Outbox).Discard},
+		{"retry", "Send again what DevLake refused", "As the entity is now, with a fresh count of attempts.", actionDeadLettersRetried, (*relay.Outbox).Retry},
+		{"discard", "Give up what DevLake refused", "DevLake is not told of it until it changes.", actionDeadLettersDiscarded, (*relay.Outbox).Discard},
 	} {
 		huma.Register(api, operation(v.name+"-dead-letter", http.MethodPost, "/relay/dead-letters/{id}/"+v.name, "relay", auth.ScopeDoraAdmin, v.title, v.text),
 			func(ctx context.Context, in *struct {
 				ID int64 `path:"id" minimum:"1" doc:"Number of the dead letter"`
 			}) (*struct{ Body changedBody }, error) {
-				if err := s.deadLetter(ctx, in.ID); err != nil {
+				d, err := s.deadLetter(ctx, in.ID)
+				if err != nil {
 					return nil, err
 				}
 				n, err := v.do(s.relay.Outbox(), ctx, in.ID, "", s.clock.Now())
-				return &struct{ Body changedBody }{changedBody{n}}, err
+				if err != nil {
+					return nil, err
+				}
+				return &struct{ Body changedBody }{changedBody{n}}, s.audit(ctx, v.action, d.Project, strconv.FormatInt(d.ID, 10), d.Kind+" "+d.Entity)
 			})
 		huma.Register(api, operation(v.name+"-dead-letters", http.MethodPost, "/relay/dead-letters:"+v.name, "relay", auth.ScopeDoraAdmin, v.title+": all", v.text),
 			func(ctx context.Context, in *struct {
@@ -162,22 +172,25 @@ func (s *Service) registerRelay(api huma.API) {
 					return &struct{ Body changedBody }{}, nil
 				}
 				n, err := v.do(s.relay.Outbox(), ctx, 0, in.Project, s.clock.Now())
-				return &struct{ Body changedBody }{changedBody{n}}, err
+				if err != nil {
+					return nil, err
+				}
+				return &struct{ Body changedBody }{changedBody{n}}, s.audit(ctx, v.action, in.Project, "dead letters", strconv.FormatInt(n, 10)+" of them")
 			})
 	}
 }
 
-// deadLetter checks that there is one, of a project that the caller may touch.
-func (s *Service) deadLetter(ctx context.Context, id int64) error {
+// deadLetter is one of a project that the caller may touch.
+func (s *Service) deadLetter(ctx context.Context, id int64) (relay.DeadLetter, error) {
 	missing := notFoundf("there is no dead letter %d", id)
 	if s.relay.Outbox() == nil {
-		return missing
+		return relay.DeadLetter{}, missing
 	}
 	d, err := s.relay.Outbox().DeadLetter(ctx, id)
 	if errors.Is(err, relay.ErrNotFound) || err == nil && touch(ctx, d.Project) != nil {
-		return missing
+		return relay.DeadLetter{}, missing
 	}
-	return err
+	return d, err
 }
 
 func (s *Service) deadLetters(ctx context.Context, page PageInput, project string) (*listOutput[deadLetterBody], error) {

@@ -169,6 +169,7 @@ func TestTheRelayShowsAndMendsWhatDevLakeRefused(t *testing.T) {
 		s.until("one sent", func(a relayAnswer) bool { return a.Sent == 1 && a.Dead == 1 })
 		s.want(http.StatusOK, http.MethodPost, at+"/"+dead[1].ID+"/discard", "", nil, `"changed":1`)
 		s.want(http.StatusOK, http.MethodPost, at+":retry", "", nil, `"changed":0`)
+		s.want(http.StatusOK, http.MethodGet, "/api/dora/v1/audit", "", nil, "relay.retried", "relay.discarded")
 		s.until("none dead", func(a relayAnswer) bool { return a.Sent == 1 && a.Dead == 0 && a.Pending == 0 })
 	})
 }
