@@ -144,6 +144,9 @@ func (p *projector) remake(ctx context.Context, name string) error {
 	_, declared := p.specs[name]
 	_, events := p.prints[name]
 	if declared || events {
+		if err := p.letGo(ctx); err != nil {
+			return err
+		}
 		return p.load(ctx, name, p.seq)
 	}
 	err := p.store.DropProjection(ctx, l)

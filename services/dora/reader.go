@@ -173,6 +173,9 @@ func (r *reader) follow(ctx context.Context, f *following, head Head, declared D
 	if head.Format != blockFormat {
 		return errOtherFormat
 	}
+	if f.replica == nil { // the whole history
+		defer sparing()()
+	}
 	got, err := r.store.Follow(ctx, head.Project, func(h Head) int64 {
 		if f.replica == nil || h.Began != f.head.Began {
 			f.replica, f.view, f.head = history.NewReplica(h.Project), nil, Head{}

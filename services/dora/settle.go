@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"maps"
+	"runtime/debug"
 	"slices"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -37,6 +38,7 @@ func (p *projector) load(ctx context.Context, name string, upTo int64) error {
 		}
 	}
 	slices.Sort(ids)
+	defer sparing()()
 	err = readAll(ctx, p.store, ids, upTo, func(origin int64, at event.Time, body []byte) error {
 		o := p.origins[origin]
 		return v.ledger.ApplyPacked(o.Type, o.Source, at, body)
@@ -59,13 +61,7 @@ func (p *projector) settle(ctx context.Context) error {
 	}
 	slices.Sort(dirty)
 	for _, name := range dirty {
-		err := p.settleProject(ctx, p.projects[name])
-		if errors.Is(err, errFenced) {
-			p.log.WarnContext(ctx, "another replica projects this project now", "project", name)
-			p.lose(name)
-			continue
-		}
-		if err != nil {
+		if err := p.settleNamed(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -75,6 +71,51 @@ func (p *projector) settle(ctx context.Context) error {
 	}
 	p.publish()
 	return nil
+}
+
+// settleNamed settles one project; that it belongs to another replica by now is
+// no fault.
+func (p *projector) settleNamed(ctx context.Context, name string) error {
+	err := p.settleProject(ctx, p.projects[name])
+	if errors.Is(err, errFenced) {
+		p.log.WarnContext(ctx, "another replica projects this project now", "project", name)
+		p.lose(name)
+		return nil
+	}
+	return err
+}
+
+// letGo stores the projects that were made from the log and not stored yet, and
+// drops their ledgers: when many are derived anew, one at a time is in memory.
+func (p *projector) letGo(ctx context.Context) error {
+	var done []string
+	for name, v := range p.projects {
+		if v.dirty && v.fresh {
+			done = append(done, name)
+		}
+	}
+	slices.Sort(done)
+	for _, name := range done {
+		if err := p.settleNamed(ctx, name); err != nil {
+			return err
+		}
+		delete(p.projects, name)
+	}
+	return nil
+}
+
+// growth is by how many percent the memory in use may grow, while a history is
+// made from the log, before what is not used any more is collected. A history is
+// large and holds few pointers, so collecting often costs little.
+const growth = 25
+
+// sparing keeps the process small until the function that it returns is called.
+func sparing() func() {
+	former := debug.SetGCPercent(growth)
+	if former == growth {
+		return func() {} // whoever asked for it before will end it
+	}
+	return func() { debug.SetGCPercent(former) }
 }
 
 func (p *projector) settleProject(ctx context.Context, v *live) error {
@@ -92,6 +133,7 @@ func (p *projector) settleProject(ctx context.Context, v *live) error {
 	next.SettledAt = event.Micros(p.clock.Now())
 	blocks := v.ledger.SettleTo
 	if v.fresh {
+		defer sparing()()
 		old, err := p.storedSums(ctx, v.head)
 		if err != nil {
 			return err

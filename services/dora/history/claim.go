@@ -28,16 +28,24 @@ func newClaims() claims {
 
 // claim is what one pull request was found to hold.
 type claim struct {
-	merge    int32          // its merge commit when that is reported, else none
-	nodes    []int32        // its commits: those of the branch, then those that the merge made
-	branch   int            // how many of nodes are the branch's
-	gone     bool           // the branch's commits were replaced by the merge's
-	squash   Time           // the authored time that the merge commit stands for, 0 for its own
-	first    Time           // earliest authored time
-	approved Time           // first approval
-	own      int            // how many of its commits are reported
-	order    Time           // merged, or the end of time
-	ref      PullRequestRef // as changes show it
+	nodes    []int32    // its commits: those of the branch, then those that the merge made
+	merge    int32      // its merge commit when that is reported, else none
+	branch   int32      // how many of nodes are the branch's
+	own      int32      // how many of its commits are reported
+	gone     bool       // the branch's commits were replaced by the merge's
+	squash   Time       // the authored time that the merge commit stands for, 0 for its own
+	first    Time       // earliest authored time
+	approved Time       // first approval
+	order    Time       // merged, or the end of time
+	shown    milestones // as changes show it
+}
+
+// milestones are the times of a pull request that changes show.
+type milestones struct{ created, reviewed, merged Time }
+
+// ref is the pull request as changes show it.
+func (p *pullRequestFacts) ref() PullRequestRef {
+	return PullRequestRef{Number: p.number, CreatedAt: p.shown.created, FirstReviewAt: p.shown.reviewed, MergedAt: p.shown.merged}
 }
 
 var noClaim = claim{merge: none}
@@ -101,7 +109,7 @@ func (r *repository) reclaim(slot int32) {
 	p := r.pulls[slot]
 	r.shown[slot] = struct{}{}
 	old, now := p.claim, r.claimOf(slot)
-	if old.order == now.order && old.ref == now.ref && old.gone == now.gone && old.squash == now.squash &&
+	if old.order == now.order && old.shown == now.shown && old.gone == now.gone && old.squash == now.squash &&
 		old.merge == now.merge && old.branch == now.branch && slices.Equal(old.nodes, now.nodes) {
 		p.claim = now
 		return
@@ -184,8 +192,8 @@ func compareNumbers(a, b string) int {
 // of which no commit is listed, the branch behind its head.
 func (r *repository) claimOf(slot int32) claim {
 	g, p := r.dag, r.pulls[slot]
-	c := claim{merge: none, order: p.mergedAt.v, ref: PullRequestRef{Number: p.number, CreatedAt: p.createdAt.v, MergedAt: p.mergedAt.v}}
-	c.ref.FirstReviewAt, c.approved = p.firstReview()
+	c := claim{merge: none, order: p.mergedAt.v, shown: milestones{created: p.createdAt.v, merged: p.mergedAt.v}}
+	c.shown.reviewed, c.approved = p.firstReview()
 	if c.order == 0 {
 		c.order = math.MaxInt64
 	}
@@ -196,7 +204,7 @@ func (r *repository) claimOf(slot int32) claim {
 		}
 	}
 	listed := len(set.nodes) > 0
-	if p.mergedAt.v != 0 && p.mergeSHA.known {
+	if p.mergedAt.v != 0 && p.mergeSHA.known() {
 		c.merge = r.follow(slot, p.mergeSHA.v)
 	}
 	if c.merge != none {
@@ -205,7 +213,7 @@ func (r *repository) claimOf(slot int32) claim {
 			others := append([]int32{m.p2}, g.more[c.merge]...)
 			brought, _ := g.difference(m.p1, others, mostClaimed)
 			set.add(brought...)
-		} else if head := p.headSHA; !listed && head.known {
+		} else if head := &p.headSHA; !listed && head.known() {
 			switch h := r.follow(slot, head.v); {
 			case h == none || h == c.merge:
 			case m.flags&parentsKnown != 0:
@@ -216,7 +224,7 @@ func (r *repository) claimOf(slot int32) claim {
 			}
 		}
 	}
-	c.nodes, c.branch = set.nodes, len(set.nodes)
+	c.nodes, c.branch = set.nodes, int32(len(set.nodes))
 	for _, n := range set.nodes {
 		if !g.has(n, present) {
 			continue

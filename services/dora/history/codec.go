@@ -142,6 +142,28 @@ func (r *blockReader) raw() string {
 	return s
 }
 
+// raws reads texts that stand behind each other, with one copy of them all.
+func (r *blockReader) raws(to ...*string) {
+	whole := r.b
+	for range to {
+		n := r.uint()
+		if n > uint64(len(r.b)) {
+			r.fail()
+			return
+		}
+		r.b = r.b[n:]
+	}
+	if r.err != nil {
+		return
+	}
+	texts := string(whole[:len(whole)-len(r.b)])
+	for _, s := range to {
+		n, k := binary.Uvarint(whole)
+		*s = texts[k : k+int(n)]
+		texts, whole = texts[k+int(n):], whole[k+int(n):]
+	}
+}
+
 // count reads a number of entries, each at least that many bytes long, so that
 // a damaged number cannot ask for more memory than the block itself deserves.
 func (r *blockReader) count(least int) int {
@@ -259,9 +281,7 @@ func (r *blockReader) deployment(service, environment string) *Deployment {
 	d := &Deployment{Service: service, Environment: environment}
 	f := r.uint()
 	d.Production, d.Unplanned, d.Failed = f&1 != 0, f&2 != 0, f&4 != 0
-	for _, s := range []*string{&d.ID, &d.Title, &d.URL} {
-		*s = r.raw()
-	}
+	r.raws(&d.ID, &d.Title, &d.URL)
 	for _, s := range []*string{&d.Source, &d.Repo, &d.SHA, &d.Digest, &d.Kind, &d.Outcome, &d.Previous, &d.PreviousID, &d.ResolvedBy, &d.Reason, &d.RestoredBy, &d.RestoredRef} {
 		*s = r.text()
 	}
@@ -302,11 +322,9 @@ func (w *writer) pullRequest(p *PullRequest) {
 	}
 }
 
-func (r *blockReader) pullRequest(repo string) *PullRequest {
-	p := &PullRequest{Repo: repo}
-	for _, s := range []*string{&p.Number, &p.Title, &p.URL, &p.SHA, &p.Head} {
-		*s = r.raw()
-	}
+func (r *blockReader) pullRequest(p *PullRequest, repo string) {
+	p.Repo = repo
+	r.raws(&p.Number, &p.Title, &p.URL, &p.SHA, &p.Head)
 	p.Base, p.Reason = r.text(), r.text()
 	p.Author = AuthorRef(r.uint())
 	for _, t := range []*Time{&p.FirstCommitAt, &p.CreatedAt, &p.FirstCommentAt, &p.ApprovedAt, &p.MergedAt, &p.ClosedAt} {
@@ -321,7 +339,6 @@ func (r *blockReader) pullRequest(repo string) *PullRequest {
 		d.StartedAt, d.FinishedAt = r.time(), r.time()
 		p.Deliveries = append(p.Deliveries, d)
 	}
-	return p
 }
 
 func (w *writer) incident(i *Incident) {

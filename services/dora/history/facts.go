@@ -66,7 +66,13 @@ func (r *repository) pullRequest(number []byte) int32 {
 	slot := int32(len(r.pulls))
 	text := string(number)
 	r.slots[text] = slot
-	r.pulls = append(r.pulls, &pullRequestFacts{number: text, claim: noClaim, month: never})
+	if len(r.room) == 0 {
+		r.room = make([]pullRequestFacts, min(8+len(r.pulls)/2, 256))
+	}
+	p := &r.room[0]
+	r.room = r.room[1:]
+	p.number, p.claim, p.month = text, noClaim, never
+	r.pulls = append(r.pulls, p)
 	r.changed(slot)
 	return slot
 }

@@ -48,6 +48,7 @@ type repository struct {
 	dag      *dag
 	services []project.Service // declared with paths, in the order of their bits
 	pulls    []*pullRequestFacts
+	room     []pullRequestFacts // for the next ones
 	slots    map[string]int32 // number -> index into pulls
 	builds   map[string]struct{}
 	reviews  int

@@ -29,14 +29,14 @@ func (l *Ledger) pullRequestRow(r *repository, slot int32, lanes []arrival) Pull
 	out := PullRequest{
 		Repo: r.url, Number: p.number, Title: p.title.v, Base: p.base.v, URL: p.url.v,
 		Author: p.authorRef, Head: r.dag.refText(p.headSHA), FirstCommitAt: p.first,
-		CreatedAt: p.createdAt.v, FirstCommentAt: p.ref.FirstReviewAt, ApprovedAt: p.approved,
-		MergedAt: p.mergedAt.v, ClosedAt: p.closedAt.v, Commits: p.own,
+		CreatedAt: p.createdAt.v, FirstCommentAt: p.shown.reviewed, ApprovedAt: p.approved,
+		MergedAt: p.mergedAt.v, ClosedAt: p.closedAt.v, Commits: int(p.own),
 	}
 	switch {
 	case p.mergedAt.v == 0:
 		out.Reason = ReasonNotMerged
 		return out
-	case !p.mergeSHA.known:
+	case !p.mergeSHA.known():
 		out.Reason = ReasonCommitUnknown
 		return out
 	}
@@ -70,7 +70,7 @@ func (l *Ledger) pullRequestRow(r *repository, slot int32, lanes []arrival) Pull
 // refText is the hash that a pull request refers to: in full when the commit
 // is known, else as it was reported.
 func (g *dag) refText(r register[int32]) string {
-	if !r.known {
+	if !r.known() {
 		return ""
 	}
 	if n := g.reported(r.v); n != none {

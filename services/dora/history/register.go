@@ -11,10 +11,33 @@ import (
 // between two values the greater wins, so that no order of arrival shows.
 type register[T any] struct {
 	v     T
-	at    Time
-	known bool
-	set   bool
+	stamp stamp
 }
+
+// stamp is when a field was reported, and whether it was reported at all and
+// with a value. There are millions of fields, so it is one word: 0 is a field
+// that was never reported.
+type stamp int64
+
+const (
+	wasSet   = stamp(1)
+	wasKnown = stamp(2)
+)
+
+func stampOf(at Time, known bool) stamp {
+	s := stamp(at)<<2 | wasSet
+	if known {
+		s |= wasKnown
+	}
+	return s
+}
+
+func (s stamp) at() Time    { return Time(s >> 2) }
+func (s stamp) set() bool   { return s&wasSet != 0 }
+func (s stamp) known() bool { return s&wasKnown != 0 }
+
+// known reports whether the field holds a value, which is not null.
+func (r *register[T]) known() bool { return r.stamp.known() }
 
 // put merges one report's field and says whether the register changed.
 func put[T cmp.Ordered](r *register[T], at Time, o event.Opt[T]) bool {
@@ -38,17 +61,18 @@ func merge[T any](r *register[T], at Time, o event.Opt[T], compare func(a, b T) 
 	if !o.Present {
 		return false
 	}
-	if r.set {
+	was := r.stamp
+	if was.set() {
 		switch {
-		case at < r.at:
+		case at < was.at():
 			return false
-		case at == r.at && r.known && (!o.Known || compare(o.V, r.v) <= 0):
+		case at == was.at() && was.known() && (!o.Known || compare(o.V, r.v) <= 0):
 			return false
-		case at == r.at && !r.known && !o.Known:
+		case at == was.at() && !was.known() && !o.Known:
 			return false
 		}
 	}
-	changed := !r.set || r.known != o.Known || (o.Known && compare(o.V, r.v) != 0)
-	*r = register[T]{v: o.V, at: at, known: o.Known, set: true}
+	changed := !was.set() || was.known() != o.Known || (o.Known && compare(o.V, r.v) != 0)
+	*r = register[T]{v: o.V, stamp: stampOf(at, o.Known)}
 	return changed
 }

@@ -80,8 +80,11 @@ func readBlock(key string, data []byte) (*block, error) {
 		b.service, b.environment, b.repo, b.waiting = v.Service, v.Environment, v.Repo, v
 	case "r":
 		b.repo = r.text()
-		for n := r.count(16); n > 0 && r.err == nil; n-- {
-			b.pulls = append(b.pulls, r.pullRequest(b.repo))
+		rows := make([]PullRequest, r.count(16))
+		b.pulls = make([]*PullRequest, len(rows))
+		for i := 0; i < len(rows) && r.err == nil; i++ {
+			b.pulls[i] = &rows[i]
+			r.pullRequest(b.pulls[i], b.repo)
 		}
 	case "i":
 		for n := r.count(14); n > 0 && r.err == nil; n-- {

@@ -226,7 +226,7 @@ func (w *changeWriter) rows(nodes []int32) Pending {
 			if !ok {
 				k = int32(len(out.PullRequests))
 				w.local[v.pr] = k
-				out.PullRequests = append(out.PullRequests, p.ref)
+				out.PullRequests = append(out.PullRequests, p.ref())
 			}
 			c.PR = k
 		}

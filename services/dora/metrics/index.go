@@ -173,10 +173,10 @@ func (x *index) leads(ds []*history.Deployment, old *laneIndex) spans {
 		n += len(d.Changes)
 	}
 	for k := range columns {
-		s.values[k], s.classes[k] = make([]Span, 0, n), make([]uint16, 0, n)
 		s.upTo[k] = make([]int32, 1, len(ds)+1)
 		if same > 0 {
 			c := old.spans.column(k, 0, same)
+			s.values[k], s.classes[k] = make([]Span, 0, n), make([]uint16, 0, n)
 			s.values[k], s.classes[k] = append(s.values[k], c.values...), append(s.classes[k], c.magnitudes...)
 			s.upTo[k] = append(s.upTo[k][:0], old.spans.upTo[k][:same+1]...)
 		}
@@ -189,12 +189,12 @@ func (x *index) leads(ds []*history.Deployment, old *laneIndex) spans {
 		}
 	}
 	for i := same; i < len(ds); i++ {
-		x.lead(&s, int32(i), ds[i])
+		x.lead(&s, int32(i), ds[i], n)
 	}
 	return s
 }
 
-func (x *index) lead(s *spans, at int32, d *history.Deployment) {
+func (x *index) lead(s *spans, at int32, d *history.Deployment, most int) {
 	begin := len(s.excluded)
 	exclude := func(reason string) {
 		n := x.number(reason)
@@ -219,6 +219,9 @@ func (x *index) lead(s *spans, at int32, d *history.Deployment) {
 		}
 		for k, v := range [columns]Span{l.Total, l.Coding, l.Pickup, l.Review, l.Deploy} {
 			if v != Unknown {
+				if s.values[k] == nil { // a project may have no review at all
+					s.values[k], s.classes[k] = make([]Span, 0, most), make([]uint16, 0, most)
+				}
 				s.values[k], s.classes[k] = append(s.values[k], v), append(s.classes[k], uint16(magnitude(v)))
 			}
 		}
