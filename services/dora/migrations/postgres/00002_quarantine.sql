@@ -21,6 +21,7 @@ UPDATE quarantine SET room = source, kept = length(body) + 1024, truncated = CAS
 UPDATE quarantine SET headers = json_build_object('X-Github-Event', json_build_array(kind), 'X-Github-Delivery', json_build_array(delivery))::text WHERE source = 'github';
 CREATE INDEX quarantine_by_room ON quarantine (room, id);
 CREATE INDEX quarantine_settled ON quarantine (settled_at) WHERE settled_at > 0;
+CREATE INDEX quarantine_counts ON quarantine (status, project, source);
 
 -- How much each sender's deliveries take.
 CREATE TABLE quarantine_room (
@@ -31,6 +32,7 @@ INSERT INTO quarantine_room (room, bytes) SELECT room, sum(kept) FROM quarantine
 
 -- +goose Down
 DROP TABLE quarantine_room;
+DROP INDEX quarantine_counts;
 DROP INDEX quarantine_settled;
 DROP INDEX quarantine_by_room;
 ALTER TABLE quarantine DROP COLUMN kept;

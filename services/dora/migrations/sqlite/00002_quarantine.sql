@@ -3,24 +3,42 @@
 -- What reading a quarantined delivery again needs, and what became of it. room
 -- is whose share of the space it takes, kept how many bytes. headers are those
 -- that reading needs, as JSON; path and query are without secrets. status is
--- open, replayed or discarded; settled_at is 0 as long as it is open.
-ALTER TABLE quarantine ADD COLUMN room TEXT NOT NULL DEFAULT '';
-ALTER TABLE quarantine ADD COLUMN source_name TEXT NOT NULL DEFAULT '';
-ALTER TABLE quarantine ADD COLUMN path TEXT NOT NULL DEFAULT '';
-ALTER TABLE quarantine ADD COLUMN query TEXT NOT NULL DEFAULT '';
-ALTER TABLE quarantine ADD COLUMN headers TEXT NOT NULL DEFAULT '{}';
-ALTER TABLE quarantine ADD COLUMN truncated INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE quarantine ADD COLUMN status TEXT NOT NULL DEFAULT 'open';
-ALTER TABLE quarantine ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE quarantine ADD COLUMN last_error TEXT NOT NULL DEFAULT '';
-ALTER TABLE quarantine ADD COLUMN tried_at INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE quarantine ADD COLUMN settled_at INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE quarantine ADD COLUMN settled_by TEXT NOT NULL DEFAULT '';
-ALTER TABLE quarantine ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
-UPDATE quarantine SET room = source, kept = length(body) + 1024, truncated = size > length(body);
-UPDATE quarantine SET headers = json_object('X-Github-Event', json_array(kind), 'X-Github-Delivery', json_array(delivery)) WHERE source = 'github';
+-- open, replayed or discarded; settled_at is 0 as long as it is open. The body
+-- stands last, so that a list does not read past it.
+CREATE TABLE quarantine_whole (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  received_at INTEGER NOT NULL,
+  source      TEXT NOT NULL,
+  source_name TEXT NOT NULL DEFAULT '',
+  room        TEXT NOT NULL DEFAULT '',
+  project     TEXT NOT NULL,
+  kind        TEXT NOT NULL,
+  delivery    TEXT NOT NULL,
+  field       TEXT NOT NULL,
+  detail      TEXT NOT NULL,
+  size        INTEGER NOT NULL,
+  truncated   INTEGER NOT NULL DEFAULT 0,
+  status      TEXT NOT NULL DEFAULT 'open',
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  last_error  TEXT NOT NULL DEFAULT '',
+  tried_at    INTEGER NOT NULL DEFAULT 0,
+  settled_at  INTEGER NOT NULL DEFAULT 0,
+  settled_by  TEXT NOT NULL DEFAULT '',
+  kept        INTEGER NOT NULL DEFAULT 0,
+  path        TEXT NOT NULL DEFAULT '',
+  query       TEXT NOT NULL DEFAULT '',
+  headers     TEXT NOT NULL DEFAULT '{}',
+  body        BLOB NOT NULL
+) STRICT;
+INSERT INTO quarantine_whole (id, received_at, source, room, project, kind, delivery, field, detail, size, truncated, kept, headers, body)
+SELECT id, received_at, source, source, project, kind, delivery, field, detail, size, size > length(body), length(body) + 1024,
+  CASE WHEN source = 'github' THEN json_object('X-Github-Event', json_array(kind), 'X-Github-Delivery', json_array(delivery)) ELSE '{}' END, body
+FROM quarantine;
+DROP TABLE quarantine;
+ALTER TABLE quarantine_whole RENAME TO quarantine;
 CREATE INDEX quarantine_by_room ON quarantine (room, id);
 CREATE INDEX quarantine_settled ON quarantine (settled_at) WHERE settled_at > 0;
+CREATE INDEX quarantine_counts ON quarantine (status, project, source);
 
 -- How much each sender's deliveries take.
 CREATE TABLE quarantine_room (
@@ -31,18 +49,18 @@ INSERT INTO quarantine_room (room, bytes) SELECT room, sum(kept) FROM quarantine
 
 -- +goose Down
 DROP TABLE quarantine_room;
-DROP INDEX quarantine_settled;
-DROP INDEX quarantine_by_room;
-ALTER TABLE quarantine DROP COLUMN kept;
-ALTER TABLE quarantine DROP COLUMN settled_by;
-ALTER TABLE quarantine DROP COLUMN settled_at;
-ALTER TABLE quarantine DROP COLUMN tried_at;
-ALTER TABLE quarantine DROP COLUMN last_error;
-ALTER TABLE quarantine DROP COLUMN attempts;
-ALTER TABLE quarantine DROP COLUMN status;
-ALTER TABLE quarantine DROP COLUMN truncated;
-ALTER TABLE quarantine DROP COLUMN headers;
-ALTER TABLE quarantine DROP COLUMN query;
-ALTER TABLE quarantine DROP COLUMN path;
-ALTER TABLE quarantine DROP COLUMN source_name;
-ALTER TABLE quarantine DROP COLUMN room;
+CREATE TABLE quarantine_before (
+  id          INTEGER PRIMARY KEY,
+  received_at INTEGER NOT NULL,
+  source      TEXT NOT NULL,
+  project     TEXT NOT NULL,
+  kind        TEXT NOT NULL,
+  delivery    TEXT NOT NULL,
+  field       TEXT NOT NULL,
+  detail      TEXT NOT NULL,
+  size        INTEGER NOT NULL,
+  body        BLOB NOT NULL
+) STRICT;
+INSERT INTO quarantine_before SELECT id, received_at, source, project, kind, delivery, field, detail, size, body FROM quarantine;
+DROP TABLE quarantine;
+ALTER TABLE quarantine_before RENAME TO quarantine;
