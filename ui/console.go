@@ -60,6 +60,7 @@ func (c *console) handler() http.Handler {
 	get("/p/{project}/incidents", c.incidents)
 	get("/p/{project}/incidents/{key}", c.incident)
 	get("/p/{project}/live", c.live)
+	get("/p/{project}/compare", c.compare)
 	get("/p/{project}/settings", c.settings)
 	get("/", c.nowhere)
 	mux.Handle("GET "+assets.Prefix, assets.Handler())

@@ -121,7 +121,7 @@ func pagesOfShop() []string {
 		"/p/shop/metrics/deployment_frequency" + q, "/p/shop/metrics/change_lead_time", "/p/shop/metrics/change_fail_rate",
 		"/p/shop/metrics/failed_deployment_recovery_time", "/p/shop/metrics/deployment_rework_rate",
 		"/p/shop/deployments" + q, "/p/shop/deployments/argocd%2F895" + q, "/p/shop/deployments/argocd%2F781", "/p/shop/changes" + q, "/p/shop/changes/" + sha(2) + q,
-		"/p/shop/incidents" + q, "/p/shop/incidents/alertmanager%2F7c1" + q, "/p/shop/incidents/alertmanager%2F7c2", "/p/shop/settings" + q, "/p/shop/live", "/p/nope", "/nowhere", "/p/shop?range=never",
+		"/p/shop/incidents" + q, "/p/shop/incidents/alertmanager%2F7c1" + q, "/p/shop/incidents/alertmanager%2F7c2", "/p/shop/settings" + q, "/p/shop/live", "/p/shop/compare" + q, "/p/legacy/compare", "/p/nope", "/nowhere", "/p/shop?range=never",
 	}
 }
 

@@ -147,6 +147,33 @@ func (f *readerFake) IncidentEvidence(_ context.Context, _ delivery.Query, key s
 	return delivery.IncidentEvidence{}, problem.New(problem.NotFound, "there is no incident %q", key)
 }
 
+func (f *readerFake) Profiles(context.Context) ([]delivery.Profile, error) {
+	return []delivery.Profile{{Name: "dora-2025", BuiltIn: true}, {Name: "devlake-2023", BuiltIn: true}, {Name: "ours", Summary: "A <profile> of our own."}}, f.err
+}
+
+// Compare gives every profile the same report but for the fail rate, which one rule moves.
+func (f *readerFake) Compare(_ context.Context, q delivery.Query, profiles []string) (delivery.Comparison, error) {
+	var out delivery.Comparison
+	for i, name := range profiles {
+		q.Profile = name
+		r, err := f.report(q)
+		if err != nil {
+			return out, err
+		}
+		out.Reports = append(out.Reports, r)
+		if i == 0 {
+			continue
+		}
+		out.Pairs = append(out.Pairs, delivery.Pair{Metric: "change_fail_rate", From: profiles[0], To: name, Differs: true, OnlyAfter: 3})
+		out.Differences = append(out.Differences, delivery.Difference{
+			Metric: "change_fail_rate", Unit: "ratio", From: profiles[0], To: name, Rule: "failure_rules", FromText: "A failed outcome counts.", ToText: "Only incidents count.",
+			Before: num(0.083), After: num(0.06), Effect: num(-0.023), NBefore: 290, NAfter: 280, Rows: 3,
+			Examples: []delivery.Example{{Kind: "deployment", Key: "argocd/895", CountedBefore: true, ValueBefore: num(1), ReasonNow: "not_failed"}},
+		})
+	}
+	return out, f.err
+}
+
 func (f *readerFake) Relay(context.Context) (delivery.Relay, error) { return f.relay, f.err }
 
 func (f *readerFake) DeadLetters(context.Context, delivery.Page) (delivery.List[delivery.DeadLetter], error) {

@@ -26,6 +26,9 @@ func (c *console) inProject(r *http.Request, f *view.Frame, tab, title string) e
 		return err
 	}
 	f.Project, f.Tab = &p, tab
+	if f.Profiles, err = c.reader.Profiles(r.Context()); err != nil {
+		return err
+	}
 	f.Title = f.Scope.Project
 	if title != "" {
 		f.Title = title + " · " + f.Scope.Project

@@ -22,6 +22,8 @@ type Reader interface {
 	DeploymentEvidence(ctx context.Context, q Query, key string) (DeploymentEvidence, error)
 	ChangeEvidence(ctx context.Context, q Query, sha string) (ChangeEvidence, error)
 	IncidentEvidence(ctx context.Context, q Query, key string) (IncidentEvidence, error)
+	Profiles(ctx context.Context) ([]Profile, error)
+	Compare(ctx context.Context, q Query, profiles []string) (Comparison, error)
 	Recent(ctx context.Context, project string, most int) ([]Happening, error)
 	Quarantine(ctx context.Context, which QuarantineFilter, page Page) (Quarantine, error)
 	QuarantineEntry(ctx context.Context, id string) (Quarantined, error)

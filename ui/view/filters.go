@@ -36,8 +36,12 @@ func filtersOf(p *delivery.Project, series, profiles bool) filterSet {
 }
 
 // profiles are the sets of definitions that the service computes.
-func profiles() []option {
-	return []option{{"dora-2025", "dora-2025"}, {"devlake-2023", "devlake-2023"}}
+func (f Frame) profiles() []option {
+	var out []option
+	for _, p := range f.Profiles {
+		out = append(out, option{p.Name, p.Name})
+	}
+	return withCurrent(out, f.Scope.ProfileKey())
 }
 
 // withCurrent adds the value in use when the options lack it, so that a form never changes the question by itself.

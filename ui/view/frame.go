@@ -25,18 +25,19 @@ const (
 
 // Frame is what surrounds a page: who looks, at what question, when, and in which colours.
 type Frame struct {
-	Title   string
-	Scope   scope.Scope
-	Project *delivery.Project // nil outside a project
-	Tab     string            // the tab of the project in use, empty for none
-	Crumb   string            // the page below the tab, empty for the tab itself
-	Theme   string
-	Here    string // path and query of this page, to come back to
-	User    string // empty when nobody is signed in
-	Roles   string
-	Search  string
-	Now     time.Time
-	Zone    *time.Location
+	Title    string
+	Scope    scope.Scope
+	Project  *delivery.Project  // nil outside a project
+	Profiles []delivery.Profile // the sets of definitions to choose from, inside a project
+	Tab      string             // the tab of the project in use, empty for none
+	Crumb    string             // the page below the tab, empty for the tab itself
+	Theme    string
+	Here     string // path and query of this page, to come back to
+	User     string // empty when nobody is signed in
+	Roles    string
+	Search   string
+	Now      time.Time
+	Zone     *time.Location
 }
 
 // In writes a moment in the zone of the page.
@@ -98,6 +99,7 @@ func (f Frame) tabs() []tab {
 		{"changes", "Changes", f.Scope.Path("changes")},
 		{"incidents", "Incidents", f.Scope.Path("incidents")},
 		{"live", "Live", f.Scope.Path("live")},
+		{"compare", "Compare", f.Scope.Path("compare")},
 		{"settings", "Settings", f.Scope.Path("settings")},
 	}
 }

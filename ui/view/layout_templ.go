@@ -867,7 +867,7 @@ func filters(f Frame, action string, with filterSet) templ.Component {
 			}
 		}
 		if with.Profiles {
-			templ_7745c5c3_Err = selectBox("profile", "Definitions", f.Scope.ProfileKey(), profiles(), "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = selectBox("profile", "Definitions", f.Scope.ProfileKey(), f.profiles(), "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
