@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
+	"github.com/fawkes-idp/fawkes/internal/kit/peer"
 )
 
 // said is one event of a stream, or a comment.
@@ -43,6 +45,11 @@ func (s *server) streaming() (address string, closing chan struct{}) {
 // follow opens a stream.
 func (s *server) follow(address, query, token string, header ...string) *reading {
 	s.t.Helper()
+	return s.followBy(http.DefaultClient, address, query, token, header...)
+}
+
+func (s *server) followBy(client *http.Client, address, query, token string, header ...string) *reading {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/api/dora/v1/stream"+query, nil)
 	if err != nil {
@@ -52,7 +59,7 @@ func (s *server) follow(address, query, token string, header ...string) *reading
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -221,6 +228,42 @@ func TestStreamsAreBoundedAndRefuseNonsense(t *testing.T) {
 		s.want(401, http.MethodGet, path, "", as("nonsense"))
 		s.want(403, http.MethodGet, path, "", as(s.token(auth.ScopeDoraWrite)), auth.ScopeDoraRead)
 		s.want(403, http.MethodGet, path+"?project=shop", "", as(s.token(auth.ScopeDoraRead, "mine")))
+	})
+}
+
+// TestAStreamPassesBetweenTheServicesOfOneProcess has no network between the two.
+func TestAStreamPassesBetweenTheServicesOfOneProcess(t *testing.T) {
+	onSQLite(t, func(t *testing.T, s *server) {
+		memory := peer.NewListener()
+		srv := &http.Server{Handler: s.handler, ReadHeaderTimeout: time.Second}
+		go srv.Serve(memory) //nolint:errcheck // ends with the test
+		defer srv.Close()    //nolint:errcheck // the test's own
+		network, err := peer.New(peer.Options{Local: []string{"dora"}, Listener: memory})
+		if err != nil {
+			t.Fatal(err)
+		}
+		base, client := network.Client("dora")
+		f := s.followBy(client, base, "?after=0", operatorToken)
+		defer f.stop()
+		s.post(numbered(1))
+		if d := f.want("delivery"); !strings.Contains(d.data, `"id":"n-1"`) {
+			t.Errorf("%+v", d)
+		}
+		feed := peer.Feed{Network: network, Service: "dora", Path: eventsPath,
+			Authorize: func(_ context.Context, r *http.Request) error {
+				r.Header.Set("Authorization", "Bearer "+operatorToken)
+				return nil
+			}}
+		enough := errors.New("enough")
+		err = feed.Follow(t.Context(), func(_ context.Context, items []json.RawMessage, next int64) error {
+			if len(items) != 1 || next == 0 || !strings.Contains(string(items[0]), `"id":"n-1"`) {
+				t.Errorf("the feed: %s, next %d", items, next)
+			}
+			return enough
+		})
+		if !errors.Is(err, enough) {
+			t.Error(err)
+		}
 	})
 }
 
