@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
+	"github.com/fawkes-idp/fawkes/internal/kit/clock"
 	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 	"github.com/fawkes-idp/fawkes/services/dora/metrics"
@@ -23,13 +24,14 @@ type streams struct {
 	recheck   time.Duration // the caller's credential is judged again, and its projects with it
 	patience  time.Duration // a reader that takes nothing for so long is cut off
 	settle    time.Duration // between two reports of one projection
+	wall      clock.Clock   // waits are real ones, whatever clock the numbers go by
 }
 
 func newStreams(most int) *streams {
 	if most <= 0 {
 		most = 200
 	}
-	return &streams{places: make(chan struct{}, most), heartbeat: 15 * time.Second, recheck: auth.MaxCache, patience: 10 * time.Second, settle: time.Second}
+	return &streams{places: make(chan struct{}, most), heartbeat: 15 * time.Second, recheck: auth.MaxCache, patience: 10 * time.Second, settle: time.Second, wall: clock.System()}
 }
 
 // liveWindow is the window of the numbers that a stream tells.
@@ -134,10 +136,10 @@ func (s *Service) openStream(w http.ResponseWriter, r *http.Request) (*stream, e
 
 // judged notes that the caller is known good now, and until when.
 func (st *stream) judged() {
-	st.checkAt = time.Now().Add(st.s.streams.recheck)
+	st.checkAt = st.s.streams.wall.Now().Add(st.s.streams.recheck)
 	if p, ok := auth.FromContext(st.ctx); ok && !p.Expires.IsZero() {
 		if left := p.Expires.Sub(st.s.clock.Now()); left < st.s.streams.recheck {
-			st.checkAt = time.Now().Add(max(left, 0))
+			st.checkAt = st.s.streams.wall.Now().Add(max(left, 0))
 		}
 	}
 }
@@ -205,7 +207,7 @@ func (st *stream) ending(err error) string {
 // next waits for something to tell and keeps the stream alive meanwhile; due says
 // that there may be something.
 func (st *stream) next(ctx context.Context, version int64) (state tailState, due bool, err error) {
-	if !time.Now().Before(st.checkAt) {
+	if !st.s.streams.wall.Now().Before(st.checkAt) {
 		if err := st.recheck(); err != nil {
 			return state, false, err
 		}
@@ -289,7 +291,7 @@ func (st *stream) tellProjections(ctx context.Context, state tailState) error {
 		if err != nil {
 			return err
 		}
-		st.told[name], st.toldAt[name] = head, time.Now()
+		st.told[name], st.toldAt[name] = head, st.s.streams.wall.Now()
 		if err := st.event("projection", body); err != nil {
 			return err
 		}
@@ -342,7 +344,7 @@ func (e *goneError) Unwrap() error { return e.cause }
 
 // send writes and flushes; a reader that takes nothing within the bound is gone.
 func (st *stream) send(text string) error {
-	if err := st.control.SetWriteDeadline(time.Now().Add(st.s.streams.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := st.control.SetWriteDeadline(st.s.streams.wall.Now().Add(st.s.streams.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return &goneError{err}
 	}
 	if _, err := st.w.Write([]byte(text)); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/fawkes-idp/fawkes/internal/kit/clock"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 )
 
@@ -23,6 +24,7 @@ type tail struct {
 	store Store
 	log   *slog.Logger
 	every time.Duration // between two looks at the store
+	wall  clock.Clock   // waits are real ones, whatever clock the numbers go by
 	nudge chan struct{} // something was stored in this process: look now
 
 	mu      sync.Mutex
@@ -50,7 +52,7 @@ const (
 )
 
 func newTail(store Store, log *slog.Logger) *tail {
-	return &tail{store: store, log: log, every: tailEvery, nudge: make(chan struct{}, 1), changed: make(chan struct{})}
+	return &tail{store: store, log: log, every: tailEvery, wall: clock.System(), nudge: make(chan struct{}, 1), changed: make(chan struct{})}
 }
 
 // notify says that something was stored in this process.
@@ -113,7 +115,7 @@ func (t *tail) poll(ctx context.Context, version int64) {
 // they have moved.
 func (t *tail) look(ctx context.Context) (tailState, error) {
 	t.mu.Lock()
-	t.looked = time.Now()
+	t.looked = t.wall.Now()
 	t.mu.Unlock()
 	seq, err := t.store.LogHead(ctx)
 	if err != nil {
