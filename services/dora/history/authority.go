@@ -24,6 +24,9 @@ const (
 	// lendWithin is how near a report must lie to say what version a deployment
 	// brought whose own report does not.
 	lendWithin = 15 * 60 * Time(1e6)
+	// mostNear bounds how many reports to either side of one are looked at. It is
+	// more than any lane has in a day, but for one that something floods.
+	mostNear = 200
 )
 
 // sighting is a deployment as one source reports it, beside what the others say.
@@ -68,13 +71,14 @@ func (l *Ledger) reconcile(ln *lane) {
 		}
 		return true
 	}
+	bySource := make([]timeline, len(sources))
+	for _, s := range all {
+		bySource[s.strength] = append(bySource[s.strength], s)
+	}
 	var standing timeline
-	for strength := range sources {
+	for _, reports := range bySource {
 		var own timeline
-		for _, s := range all {
-			if s.strength != strength {
-				continue
-			}
+		for _, s := range reports {
 			if p := standing.match(s); p != nil {
 				p.reports = append(p.reports, s)
 				continue
@@ -99,8 +103,13 @@ func (l *Ledger) reconcile(ln *lane) {
 // sources are those that report deployments of the lane.
 func (ln *lane) sources() []string {
 	var out []string
+	seen := map[string]struct{}{}
 	for _, r := range ln.reports {
-		if !slices.Contains(out, r.Source) {
+		if len(out) > 0 && r.Source == out[len(out)-1] {
+			continue // as nearly always
+		}
+		if _, ok := seen[r.Source]; !ok {
+			seen[r.Source] = struct{}{}
 			out = append(out, r.Source)
 		}
 	}
@@ -138,11 +147,13 @@ func sightings(rows []*row, sources []string) timeline {
 	return out
 }
 
-// around are the sightings that may lie within pad of s.
+// around are the sightings that may lie within pad of s, of very many those that
+// began next to it.
 func (t timeline) around(s *sighting, pad Time) timeline {
 	low := sort.Search(len(t), func(i int) bool { return t[i].from >= s.from-pad-day })
 	high := low + sort.Search(len(t)-low, func(i int) bool { return t[low+i].from > s.to+pad })
-	return t[low:high]
+	at, _ := slices.BinarySearchFunc(t[low:high], s, byBeginning)
+	return t[max(low, low+at-mostNear):min(high, low+at+mostNear)]
 }
 
 // apart is how far two sightings lie apart; false when one's time is unknown.

@@ -1,8 +1,10 @@
 package history_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -260,5 +262,31 @@ func TestNoTwoEntitiesShareAKey(t *testing.T) {
 	}
 	if history.Key("devlake:x", "1/2") != "devlake:x/1/2" {
 		t.Error("an id is written otherwise than its source writes it")
+	}
+}
+
+// A source gone wild does not hold up the others for long: twenty thousand
+// reports of one version in one day are told apart in bounded work.
+func TestAFloodOfReportsIsBounded(t *testing.T) {
+	s := &story{t: t}
+	s.commit("a", 1, 1)
+	const n = 10_000
+	for i := range n {
+		s.deploy(fmt.Sprint("j", i), "a", 10+i/100)
+		s.from("jenkins")
+		s.deploy(fmt.Sprint("g", i), "a", 11+i/100)
+		s.from("github")
+	}
+	begin := cpuTime(t)
+	p := s.settle()
+	if took := cpuTime(t) - begin; took > 8*time.Second {
+		t.Errorf("it took %v of processor time", took)
+	}
+	reports := 0
+	for _, d := range p.Lanes[0].Deployments {
+		reports += len(d.Reports)
+	}
+	if got := len(p.Lanes[0].Deployments); got != n || reports != n {
+		t.Errorf("%d deployments and %d reports, want %d of each", got, reports, n)
 	}
 }

@@ -49,7 +49,7 @@ type repository struct {
 	services []project.Service // declared with paths, in the order of their bits
 	pulls    []*pullRequestFacts
 	room     []pullRequestFacts // for the next ones
-	slots    map[string]int32 // number -> index into pulls
+	slots    map[string]int32   // number -> index into pulls
 	builds   map[string]struct{}
 	reviews  int
 
