@@ -232,7 +232,7 @@ func TestGitOpsOfAMonorepo(t *testing.T) {
 					s.post(o.lines("twin", source)...)
 				}
 				s.wantGitOps(source)
-				s.sameNumbers("gitops", "twin")
+				s.sameNumbers("gitops", "twin", "api", "web", "worker")
 			})
 		})
 	}

@@ -28,7 +28,7 @@ func (s *server) taken(path, token, body string, header ...string) int {
 
 // numbers are the metrics of a project under some profiles, and what its lists
 // hold, but for the names that tell where they came from.
-func (s *server) numbers(project string) map[string]any {
+func (s *server) numbers(project string, services []string) map[string]any {
 	s.t.Helper()
 	out := map[string]any{}
 	ask := func(path string) {
@@ -44,7 +44,7 @@ func (s *server) numbers(project string) map[string]any {
 		for _, interval := range []string{"all", "week"} {
 			ask("/api/dora/v1/metrics?" + window + "&interval=" + interval + "&profile=" + profile)
 		}
-		for _, service := range []string{"api", "web", "worker"} {
+		for _, service := range services {
 			ask("/api/dora/v1/metrics?" + window + "&profile=" + profile + "&service=" + service)
 		}
 		ask("/api/dora/v1/changes?" + window + "&limit=1000&profile=" + profile)
@@ -75,9 +75,9 @@ func withoutNames(v any) any {
 }
 
 // sameNumbers compares what two projects show.
-func (s *server) sameNumbers(one, other string) {
+func (s *server) sameNumbers(one, other string, services ...string) {
 	s.t.Helper()
-	if diff := cmp.Diff(s.numbers(other), s.numbers(one)); diff != "" {
+	if diff := cmp.Diff(s.numbers(other, services), s.numbers(one, services)); diff != "" {
 		s.t.Errorf("%s differs from %s (-%s +%s):\n%.4000s", one, other, other, one, diff)
 	}
 }
