@@ -35,6 +35,7 @@ func TestFeatures(t *testing.T) {
 			projectSteps(sc, the)
 			deliverySteps(sc, the)
 			sourceSteps(sc, the)
+			gitopsSteps(sc, the)
 			accessSteps(sc, the)
 			repositorySteps(sc, the)
 		},

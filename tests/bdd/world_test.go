@@ -33,6 +33,7 @@ type world struct {
 	commits  map[string]string // of a real repository, by the story's name
 
 	webhook    webhook
+	pipeline   webhook
 	deliveries []answer
 }
 
