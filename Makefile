@@ -45,7 +45,7 @@ soak: ## the property and crash tests, ten times as long
 	@scripts/prereqs.sh test
 	FAWKES_SOAK=1 go test -timeout 60m -count=1 ./services/... ./tests/...
 
-fuzz: ## fuzz every fuzz target for FUZZTIME (30s each)
+fuzz: ## fuzz every fuzz target for FUZZTIME (60s each)
 	@scripts/fuzz.sh
 
 mutate: ## change one formula at a time; each change must make a test fail
