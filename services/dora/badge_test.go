@@ -113,7 +113,7 @@ func TestABadgeIsShownToWhoMayReadTheProject(t *testing.T) {
 		s.want(403, http.MethodGet, path, "", as(s.token(auth.ScopeDoraWrite)))
 		s.want(403, http.MethodGet, path, "", as(s.token(auth.ScopeDoraRead, "mine")))
 		for query, want := range map[string]int{"?style=round": 422, "?window=0d": 422, "?window=30": 422, "?window=9999999999999999999d": 422, "?profile=x": 422, "?service=x": 422,
-			"?colour=red": 422, "?label=" + strings.Repeat("x", 61): 422, "?label=%ff": 422} {
+			"?colour=red": 422, "?label=" + strings.Repeat("x", 61): 422, "?label=%ff": 400} {
 			s.want(want, http.MethodGet, path+query, "", nil)
 		}
 		s.want(404, http.MethodGet, badgesPath+"/theirs/speed.svg", "", nil)
