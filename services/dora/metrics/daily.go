@@ -12,7 +12,7 @@ type daily struct {
 }
 
 type dailyRow struct {
-	group int64 // place and day
+	group int64 // day and place
 	span  Span
 }
 
@@ -24,7 +24,7 @@ func (d *daily) reset() {
 
 // add gathers one span; place is a lane, or the number of a service.
 func (d *daily) add(place, day int32, column int, span Span) {
-	d.rows[column] = append(d.rows[column], dailyRow{int64(place)<<32 | int64(uint32(day)), span})
+	d.rows[column] = append(d.rows[column], dailyRow{int64(day)<<32 | int64(place), span})
 }
 
 // addLane gathers what the deployments of a stretch delivered.
@@ -39,11 +39,35 @@ func (d *daily) addLane(place int32, s stretch) {
 	}
 }
 
-// take gives the medians of a column, a place and day after the other.
+// take gives the medians of a column, a day and place after the other. Rows come
+// by day mostly, and then each day is sorted by itself.
 func (d *daily) take(column int, kind Percentile) []Span {
 	rows := d.rows[column]
-	slices.SortFunc(rows, func(a, b dailyRow) int { return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.span, b.span)) })
+	if !slices.IsSortedFunc(rows, func(a, b dailyRow) int { return cmp.Compare(a.group>>32, b.group>>32) }) {
+		slices.SortFunc(rows, compareDaily)
+	}
 	d.medians = d.medians[:0]
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && rows[n].group>>32 == rows[0].group>>32 {
+			n++
+		}
+		slices.SortFunc(rows[:n], compareDaily)
+		d.takeDay(rows[:n], kind)
+		rows = rows[n:]
+	}
+	return d.medians
+}
+
+func compareDaily(a, b dailyRow) int {
+	if a.group != b.group {
+		return cmp.Compare(a.group, b.group)
+	}
+	return cmp.Compare(a.span, b.span)
+}
+
+// takeDay takes the median of each place of one day.
+func (d *daily) takeDay(rows []dailyRow, kind Percentile) {
 	for len(rows) > 0 {
 		n := 1
 		for n < len(rows) && rows[n].group == rows[0].group {
@@ -56,7 +80,6 @@ func (d *daily) take(column int, kind Percentile) []Span {
 		d.medians = append(d.medians, m)
 		rows = rows[n:]
 	}
-	return d.medians
 }
 
 // summarize sums up a column of spans as the profile says.

@@ -177,11 +177,15 @@ func (e *engine) gatherRequests(w window, m *Metric) partReasons {
 			m.Completeness.Reasons[l.Reason]++
 			continue
 		}
+		day := int32(0)
+		if daily {
+			day = e.x.cal.day(r.heads[h].finished)
+		}
 		for k, v := range [columns]Span{l.Total, l.Coding, l.Pickup, l.Review, l.Deploy} {
 			if v != Unknown {
 				e.gone[k] = append(e.gone[k], v)
 				if daily {
-					e.daily.add(r.heads[h].lane, e.x.cal.day(r.heads[h].finished), k, v)
+					e.daily.add(r.heads[h].lane, day, k, v)
 				}
 			}
 		}
