@@ -36,6 +36,13 @@ func (s *Service) registerCompare(api huma.API) {
 			if err != nil {
 				return nil, queryProblem(err)
 			}
+			// Each arranges the window many times over: one at a time bounds the memory.
+			select {
+			case s.comparing <- struct{}{}:
+				defer func() { <-s.comparing }()
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
 			c, err := metrics.Compare(a.View, q, profiles)
 			if err != nil {
 				return nil, queryProblem(err)

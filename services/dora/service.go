@@ -78,6 +78,7 @@ type Service struct {
 	streams   *streams
 	gauges    *gauges
 	texts     buffers
+	comparing chan struct{} // holds one, while a comparison is computed
 }
 
 type counters struct {
@@ -104,6 +105,7 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 	}
 	s.projector.watched = func() bool { return len(s.streams.places) > 0 }
 	s.reader = newReader(store, s.projector, c)
+	s.comparing = make(chan struct{}, 1)
 	s.tail, s.streams = newTail(store, log), newStreams(cfg.Streams)
 	s.gauges = newGauges(s.samples, c, log)
 	s.committer = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora events", Logger: log}, s.commit)

@@ -104,3 +104,20 @@ func BenchmarkPage(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCompare compares two profiles over six months of that history.
+func BenchmarkCompare(b *testing.B) {
+	end := epoch.Add(730 * 24 * time.Hour)
+	v := NewView(project.Spec{Project: "p", TimeZone: "Europe/Berlin"}, generate(1, large), end)
+	q := Query{From: end.Add(-182 * 24 * time.Hour), To: end}
+	for _, other := range Profiles()[1:] {
+		pair := []Profile{DORA2025(), other}
+		b.Run(other.Name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Compare(v, q, pair); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -112,7 +112,7 @@ func Compare(v *View, q Query, profiles []Profile) (Comparison, error) {
 	if err != nil {
 		return Comparison{}, err
 	}
-	c := comparing{v: v, q: q, s: s}
+	c := comparing{v: v.narrow(s.window), q: q, s: s}
 	out := Comparison{Project: v.spec.Project, From: s.window.from.UTC(), To: s.window.to.UTC(), AsOf: v.AsOf.UTC(), Pairs: []MetricPair{}, Differences: []RuleDifference{}, Same: []SharedRuleChoice{}}
 	for _, r := range RuleBook() {
 		choice := r.Get(profiles[0].Choices)
@@ -120,10 +120,10 @@ func Compare(v *View, q Query, profiles []Profile) (Comparison, error) {
 			out.Same = append(out.Same, SharedRuleChoice{r.ID, choice})
 		}
 	}
-	first := c.at(v.index(profiles[0]))
+	first := &state{v.index(profiles[0]), v.compute(q, s, v.index(profiles[0]), nil), map[string][]tally{}}
 	out.Profiles = append(out.Profiles, first.report)
 	for _, p := range profiles[1:] {
-		last := c.at(v.index(p))
+		last := &state{v.index(p), v.compute(q, s, v.index(p), nil), map[string][]tally{}}
 		out.Profiles = append(out.Profiles, last.report)
 		ds := c.walk(first, last)
 		out.Differences = append(out.Differences, ds...)

@@ -150,6 +150,7 @@ func TestOneHistoryUnderFourProfiles(t *testing.T) {
 	}
 	lead := compute(t, v, b.window("2026-03-02", "2026-03-16"), GitLab()).Metric(ChangeLeadTime)
 	wantInt(t, "daily medians", lead.Parts.DailyMedians, 3)
+	wantValue(t, "p75 of the daily medians 1, 2 and 5 h", lead.P75, 3.5*h)
 }
 
 // The level of Four Keys: the weeks begin on Sunday in UTC. From Monday 02 to

@@ -136,6 +136,7 @@ func (c *Choices) anchor(d *history.Deployment, r Recovery, start history.Time) 
 // recover lists all recoveries by (anchor, deployment, incident).
 func (x *index) recover(a *arranged) {
 	c := &x.profile.Choices
+	a = a.whole()
 	add := func(lane int32, d *history.Deployment, r Recovery, start history.Time) {
 		x.recoveries = append(x.recoveries, recoveryRow{c.anchor(d, r, start), lane, d, r})
 	}
@@ -154,8 +155,8 @@ func (x *index) recover(a *arranged) {
 			add(lane, d, r, start)
 		}
 	} else {
-		for i := range x.lanes {
-			for _, d := range x.lanes[i].deployments {
+		for i, l := range a.history.Lanes {
+			for _, d := range l.Deployments[:a.finished[i]] {
 				rs, starts := c.recoveries(d, x.linked(d))
 				for k, r := range rs {
 					add(int32(i), d, r, starts[k])

@@ -143,7 +143,7 @@ func (r *requestIndex) delivery(pr *history.PullRequest, h *deliveryHead) *histo
 // first is the deployment that began a lane, nil when there is none whose
 // changes are a baseline.
 func (a *arranged) first(lane int32) *history.Deployment {
-	for _, d := range a.history.Lanes[lane].Deployments {
+	for _, d := range a.whole().history.Lanes[lane].Deployments {
 		if d.Kind == history.KindFirst && d.Outcome == event.OutcomeSuccess && d.FinishedAt != 0 {
 			return d
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -29,6 +30,9 @@ type arranged struct {
 	// finished counts, for each lane, the deployments that have finished: they
 	// stand before those that have not.
 	finished []int
+
+	// origin is the whole that a narrowed one was cut from, nil for a whole.
+	origin *arranged
 
 	order func() []place
 	keys  func() map[string]place
@@ -146,6 +150,35 @@ func (a *arranged) byKey() map[string]place {
 
 func (a *arranged) at(p place) *history.Deployment {
 	return a.history.Lanes[p.lane].Deployments[p.at]
+}
+
+// narrow is the view of one window: of every lane the deployments that finished
+// in it, and the one before. What is about all of history (incidents and what
+// they are linked to, first deployments, pull requests) stays whole. Numbers of
+// that window are the same as of the whole; it is for [Compare], which arranges
+// many times over, and cannot list rows.
+func (v *View) narrow(w window) *View {
+	from, to := w.micros()
+	whole := *v.history
+	whole.Lanes = make([]*history.Lane, len(v.history.Lanes))
+	n := &arranged{spec: v.spec, history: &whole, cal: v.cal, origin: v.arranged, finished: make([]int, len(whole.Lanes)), keys: v.keys, order: v.order, setAside: v.setAside}
+	for i, l := range v.history.Lanes {
+		ds := l.Deployments[:v.finished[i]]
+		a := sort.Search(len(ds), func(k int) bool { return ds[k].FinishedAt >= from })
+		b := a + sort.Search(len(ds)-a, func(k int) bool { return ds[a+k].FinishedAt >= to })
+		lane := *l
+		lane.Deployments = ds[max(0, a-1):b]
+		whole.Lanes[i], n.finished[i] = &lane, len(lane.Deployments)
+	}
+	return &View{v.AsOf, n}
+}
+
+// whole is what a narrowed arrangement was cut from, or itself.
+func (a *arranged) whole() *arranged {
+	if a.origin != nil {
+		return a.origin
+	}
+	return a
 }
 
 // index returns the arrangement for a profile, made at the first call.
