@@ -64,6 +64,9 @@ func requests(source, quarantined string) []request {
 		{"list-source-kinds", r, "GET", at + "/source-kinds", "", 200, nil},
 		{"add-source", a, "POST", at + "/sources", `{"kind":"github","name":"n","project":"theirs"}`, 403, nil},
 		{"compare-profiles", r, "GET", at + "/compare?project=theirs", "", 403, nil},
+		{"list-annotations", r, "GET", at + "/annotations?project=theirs", "", 403, nil},
+		{"add-annotation", w, "POST", at + "/annotations", `{"project":"theirs","text":"x"}`, 403, nil},
+		{"delete-annotation", w, "DELETE", at + "/annotations/1?project=theirs", "", 403, nil},
 		{"get-profile", r, "GET", at + "/profiles/gitlab", "", 200, nil},
 		{"put-profile", a, "PUT", at + "/profiles/own", "name: own\n", 403, nil}, // profiles are the installation's
 		{"delete-profile", a, "DELETE", at + "/profiles/own", "", 403, nil},

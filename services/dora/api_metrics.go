@@ -17,6 +17,8 @@ type reportBody struct {
 	metrics.Report
 	Stale         bool  `json:"stale" doc:"Events or declarations were acknowledged that are not part of the numbers yet"`
 	PendingEvents int64 `json:"pending_events" doc:"How many events"`
+	// Annotations are nil without a series.
+	Annotations []annotationBody `json:"annotations,omitzero" doc:"What people wrote beside the series, and what came by itself"`
 }
 
 type reportOutput struct{ Body reportBody }
@@ -40,10 +42,18 @@ func (s *Service) registerMetrics(api huma.API) {
 			for _, b := range r.Series {
 				link(b.Metrics, in.ScopeInput, b.From, b.To)
 			}
-			return &reportOutput{reportBody{Report: r, Stale: a.Stale, PendingEvents: a.Pending}}, nil
+			out := &reportOutput{reportBody{Report: r, Stale: a.Stale, PendingEvents: a.Pending}}
+			if r.Interval != metrics.IntervalAll {
+				q.From, q.To = r.From, r.To
+				if out.Body.Annotations, err = s.annotations(ctx, a, q, p); err != nil {
+					return nil, err
+				}
+			}
+			return out, nil
 		})
 	s.registerProfiles(api)
 	s.registerCompare(api)
+	s.registerAnnotations(api)
 }
 
 // link adds to each metric of a window the address of the rows behind it.

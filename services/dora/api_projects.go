@@ -98,7 +98,10 @@ func (s *Service) registerProjects(api huma.API) {
 			return nil, err
 		}
 		s.announce(ctx)
-		return nil, s.audit(ctx, ActionProjectWithdrawn, in.Project, in.Project, "")
+		if err := s.audit(ctx, ActionProjectWithdrawn, in.Project, in.Project, ""); err != nil {
+			return nil, err
+		}
+		return nil, s.noteDeclared(ctx, in.Project, "the project's declaration was withdrawn")
 	})
 }
 
@@ -125,6 +128,9 @@ func (s *Service) declare(ctx context.Context, name string, spec project.Spec) (
 	}
 	s.announce(ctx)
 	if err := s.audit(ctx, ActionProjectDeclared, name, name, fmt.Sprintf("version %d", d.Version)); err != nil {
+		return nil, err
+	}
+	if err := s.noteDeclared(ctx, name, fmt.Sprintf("the project was declared, version %d", d.Version)); err != nil {
 		return nil, err
 	}
 	b, err := s.describe(ctx, name)

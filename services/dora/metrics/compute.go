@@ -49,6 +49,9 @@ func (v *View) compute(q Query, s *scope, x *index, parts []window) Report {
 	for _, w := range parts {
 		r.Series = append(r.Series, Bucket{From: w.from.UTC(), To: w.to.UTC(), Metrics: e.metrics(w, false)})
 	}
+	if r.Interval != IntervalAll {
+		r.ChangePoints = changePoints(r.Series, r.Interval, p)
+	}
 	e.v, e.x, e.s = nil, nil, nil
 	return r
 }

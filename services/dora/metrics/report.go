@@ -41,6 +41,8 @@ type Report struct {
 	Score       *float64  `json:"score" doc:"DORA quick check, 0 to 10: the mean of the five scores; null when one is missing"`
 	ScoreReason *string   `json:"score_reason" doc:"Why there is no score"`
 	Series      []Bucket  `json:"series,omitempty" doc:"The metrics of each day, week or month"`
+	// ChangePoints are nil without a series.
+	ChangePoints []ChangePoint `json:"change_points,omitzero" doc:"Where in the series the level of a metric changed"`
 }
 
 // Metric returns the metric of that name, nil when there is none.
