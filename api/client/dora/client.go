@@ -17,6 +17,33 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AnnotationBodyKind.
+const (
+	FirstDeployment AnnotationBodyKind = "first_deployment"
+	LongFailure     AnnotationBodyKind = "long_failure"
+	Note            AnnotationBodyKind = "note"
+	ProfileWritten  AnnotationBodyKind = "profile_written"
+	ProjectDeclared AnnotationBodyKind = "project_declared"
+)
+
+// Valid indicates whether the value is a known member of the AnnotationBodyKind enum.
+func (e AnnotationBodyKind) Valid() bool {
+	switch e {
+	case FirstDeployment:
+		return true
+	case LongFailure:
+		return true
+	case Note:
+		return true
+	case ProfileWritten:
+		return true
+	case ProjectDeclared:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BoundLevel.
 const (
 	Elite  BoundLevel = "elite"
@@ -89,6 +116,75 @@ func (e BoundUnit) Valid() bool {
 	case BoundUnitWeeksPerMonth:
 		return true
 	case BoundUnitWeeksWithDeployment:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChangePointMethod.
+const (
+	BinomialLikelihoodRatio ChangePointMethod = "binomial_likelihood_ratio"
+	MannWhitney             ChangePointMethod = "mann_whitney"
+	PoissonLikelihoodRatio  ChangePointMethod = "poisson_likelihood_ratio"
+)
+
+// Valid indicates whether the value is a known member of the ChangePointMethod enum.
+func (e ChangePointMethod) Valid() bool {
+	switch e {
+	case BinomialLikelihoodRatio:
+		return true
+	case MannWhitney:
+		return true
+	case PoissonLikelihoodRatio:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChangePointMetric.
+const (
+	ChangePointMetricChangeFailRate               ChangePointMetric = "change_fail_rate"
+	ChangePointMetricChangeLeadTime               ChangePointMetric = "change_lead_time"
+	ChangePointMetricDeploymentFrequency          ChangePointMetric = "deployment_frequency"
+	ChangePointMetricDeploymentReworkRate         ChangePointMetric = "deployment_rework_rate"
+	ChangePointMetricFailedDeploymentRecoveryTime ChangePointMetric = "failed_deployment_recovery_time"
+)
+
+// Valid indicates whether the value is a known member of the ChangePointMetric enum.
+func (e ChangePointMetric) Valid() bool {
+	switch e {
+	case ChangePointMetricChangeFailRate:
+		return true
+	case ChangePointMetricChangeLeadTime:
+		return true
+	case ChangePointMetricDeploymentFrequency:
+		return true
+	case ChangePointMetricDeploymentReworkRate:
+		return true
+	case ChangePointMetricFailedDeploymentRecoveryTime:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ChangePointUnit.
+const (
+	ChangePointUnitPerDay  ChangePointUnit = "per_day"
+	ChangePointUnitRatio   ChangePointUnit = "ratio"
+	ChangePointUnitSeconds ChangePointUnit = "seconds"
+)
+
+// Valid indicates whether the value is a known member of the ChangePointUnit enum.
+func (e ChangePointUnit) Valid() bool {
+	switch e {
+	case ChangePointUnitPerDay:
+		return true
+	case ChangePointUnitRatio:
+		return true
+	case ChangePointUnitSeconds:
 		return true
 	default:
 		return false
@@ -803,6 +899,21 @@ func (e OpendoraMetricParamsAggregation) Valid() bool {
 	}
 }
 
+// AddAnnotationRequest defines model for Add-annotationRequest.
+type AddAnnotationRequest struct {
+	// At A day of the project's time zone (2026-01-31) or a time (RFC 3339); without one, now
+	At *string `json:"at,omitempty"`
+
+	// Project Name of the project
+	Project string `json:"project"`
+
+	// Service The service that it is about; without one, all
+	Service *string `json:"service,omitempty"`
+
+	// Text What happened, at most 500 characters
+	Text string `json:"text"`
+}
+
 // AddSourceRequest defines model for Add-sourceRequest.
 type AddSourceRequest struct {
 	// Kind What sends the deliveries: github, devlake, or another of the list of kinds
@@ -816,6 +927,48 @@ type AddSourceRequest struct {
 
 	// Secret A secret that the source made, as PagerDuty does; without one, a secret is made here
 	Secret *string `json:"secret,omitempty"`
+}
+
+// AnnotationBody defines model for AnnotationBody.
+type AnnotationBody struct {
+	// At What moment it is about
+	At *time.Time `json:"at"`
+
+	// Automatic It came by itself
+	Automatic bool `json:"automatic"`
+
+	// CreatedAt When it was written
+	CreatedAt *time.Time `json:"created_at"`
+
+	// CreatedBy Who wrote it
+	CreatedBy *string `json:"created_by"`
+
+	// ID To delete it by; null where nobody wrote it
+	ID *int64 `json:"id"`
+
+	// Kind note was written by someone; the others come by themselves
+	Kind AnnotationBodyKind `json:"kind"`
+
+	// Project The project
+	Project string `json:"project"`
+
+	// Ref Key of the deployment or incident that it is about
+	Ref *string `json:"ref"`
+
+	// Service The service that it is about; null for all
+	Service *string `json:"service"`
+
+	// Text What happened
+	Text string `json:"text"`
+}
+
+// AnnotationBodyKind note was written by someone; the others come by themselves
+type AnnotationBodyKind string
+
+// AnnotationsOutputBody defines model for AnnotationsOutputBody.
+type AnnotationsOutputBody struct {
+	// Items The annotations, by time
+	Items *[]AnnotationBody `json:"items"`
 }
 
 // AuditBody defines model for AuditBody.
@@ -988,6 +1141,45 @@ type ChangeEvidence struct {
 	// Notes The rules that were applied
 	Notes *[]NoteBody `json:"notes"`
 }
+
+// ChangePoint defines model for ChangePoint.
+type ChangePoint struct {
+	// After Level from there to the next change point
+	After float64 `json:"after"`
+
+	// At Beginning of the first part of the series on the new level
+	At time.Time `json:"at"`
+
+	// Before Level up to there, since the change point before: the pooled rate, or the median of the parts' medians
+	Before float64 `json:"before"`
+
+	// Method The test
+	Method ChangePointMethod `json:"method"`
+
+	// Metric The metric
+	Metric ChangePointMetric `json:"metric"`
+
+	// NAfter Parts on the new level
+	NAfter int64 `json:"n_after"`
+
+	// NBefore Parts of the series on the old level
+	NBefore int64 `json:"n_before"`
+
+	// PValue An upper bound of the probability of so clear a split where nothing changed, corrected for the number of places looked at
+	PValue float64 `json:"p_value"`
+
+	// Unit Unit of the levels
+	Unit ChangePointUnit `json:"unit"`
+}
+
+// ChangePointMethod The test
+type ChangePointMethod string
+
+// ChangePointMetric The metric
+type ChangePointMetric string
+
+// ChangePointUnit Unit of the levels
+type ChangePointUnit string
 
 // ChangedBody defines model for ChangedBody.
 type ChangedBody struct {
@@ -2119,6 +2311,9 @@ type Report struct {
 	// AsOf The numbers hold as of this time; a window that reaches beyond it is cut here
 	AsOf time.Time `json:"as_of"`
 
+	// ChangePoints Where in the series the level of a metric changed
+	ChangePoints *[]ChangePoint `json:"change_points,omitempty"`
+
 	// Environment The environment that was asked for; without one, all of kind production
 	Environment *string `json:"environment,omitempty"`
 
@@ -2167,8 +2362,14 @@ type ReportInterval string
 
 // ReportBody defines model for ReportBody.
 type ReportBody struct {
+	// Annotations What people wrote beside the series, and what came by itself
+	Annotations *[]AnnotationBody `json:"annotations,omitempty"`
+
 	// AsOf The numbers hold as of this time; a window that reaches beyond it is cut here
 	AsOf time.Time `json:"as_of"`
+
+	// ChangePoints Where in the series the level of a metric changed
+	ChangePoints *[]ChangePoint `json:"change_points,omitempty"`
 
 	// Environment The environment that was asked for; without one, all of kind production
 	Environment *string `json:"environment,omitempty"`
@@ -2510,6 +2711,36 @@ type Table struct {
 type Team struct {
 	Description *string `json:"description,omitempty"`
 	Name        string  `json:"name"`
+}
+
+// ListAnnotationsParams defines parameters for ListAnnotations.
+type ListAnnotationsParams struct {
+	// Project Name of the project
+	Project string `form:"project" json:"project"`
+
+	// Service Only this service
+	Service *string `form:"service,omitempty" json:"service,omitempty"`
+
+	// Team Only the services of this team
+	Team *string `form:"team,omitempty" json:"team,omitempty"`
+
+	// Environment Only this environment; without one, all of kind production
+	Environment *string `form:"environment,omitempty" json:"environment,omitempty"`
+
+	// From Beginning, inclusive: a day of the project's time zone (2026-01-31) or a time (RFC 3339). Without one, the day of the first deployment.
+	From *string `form:"from,omitempty" json:"from,omitempty"`
+
+	// To End, exclusive: a day or a time. Without one, now.
+	To *string `form:"to,omitempty" json:"to,omitempty"`
+
+	// Profile By whose rules: dora-2025 (default), devlake-2023, fourkeys, gitlab, or a profile of your own
+	Profile *string `form:"profile,omitempty" json:"profile,omitempty"`
+}
+
+// DeleteAnnotationParams defines parameters for DeleteAnnotation.
+type DeleteAnnotationParams struct {
+	// Project Name of the project
+	Project string `form:"project" json:"project"`
 }
 
 // ListAuditParams defines parameters for ListAudit.
@@ -3163,6 +3394,9 @@ type JenkinsWebhookJSONBody map[string]interface{}
 // PagerdutyWebhookJSONBody defines parameters for PagerdutyWebhook.
 type PagerdutyWebhookJSONBody map[string]interface{}
 
+// AddAnnotationJSONRequestBody defines body for AddAnnotation for application/json ContentType.
+type AddAnnotationJSONRequestBody = AddAnnotationRequest
+
 // MakeBadgeJSONRequestBody defines body for MakeBadge for application/json ContentType.
 type MakeBadgeJSONRequestBody = MakeBadgeRequest
 
@@ -3287,6 +3521,38 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// ListAnnotations Annotations
+	//
+	// What people wrote beside the trends of a window, and what came by itself: the first deployment of a service, failures of more than 24 hours, changes of the project's declaration and of the profile.
+	//
+	// Corresponds with GET /api/dora/v1/annotations (the `ListAnnotations` operationId).
+	ListAnnotations(ctx context.Context, params *ListAnnotationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddAnnotationWithBody Write an annotation
+	//
+	// A sentence about a moment, shown beside the trends of the project or of one service.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/dora/v1/annotations (the `AddAnnotation` operationId).
+	AddAnnotationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddAnnotation Write an annotation
+	//
+	// A sentence about a moment, shown beside the trends of the project or of one service.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/dora/v1/annotations (the `AddAnnotation` operationId).
+	AddAnnotation(ctx context.Context, body AddAnnotationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteAnnotation Remove an annotation
+	//
+	// One that someone wrote, or one about a declaration.
+	//
+	// Corresponds with DELETE /api/dora/v1/annotations/{id} (the `DeleteAnnotation` operationId).
+	DeleteAnnotation(ctx context.Context, id int64, params *DeleteAnnotationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAudit Who changed what
 	//
@@ -3880,6 +4146,78 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /webhooks/dora/pagerduty (the `PagerdutyWebhook` operationId).
 	PagerdutyWebhook(ctx context.Context, body PagerdutyWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// ListAnnotations Annotations
+//
+// What people wrote beside the trends of a window, and what came by itself: the first deployment of a service, failures of more than 24 hours, changes of the project's declaration and of the profile.
+//
+// Corresponds with GET /api/dora/v1/annotations (the `ListAnnotations` operationId).
+func (c *Client) ListAnnotations(ctx context.Context, params *ListAnnotationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAnnotationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddAnnotationWithBody Write an annotation
+//
+// A sentence about a moment, shown beside the trends of the project or of one service.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/dora/v1/annotations (the `AddAnnotation` operationId).
+func (c *Client) AddAnnotationWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddAnnotationRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddAnnotation Write an annotation
+//
+// A sentence about a moment, shown beside the trends of the project or of one service.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/dora/v1/annotations (the `AddAnnotation` operationId).
+func (c *Client) AddAnnotation(ctx context.Context, body AddAnnotationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddAnnotationRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteAnnotation Remove an annotation
+//
+// One that someone wrote, or one about a declaration.
+//
+// Corresponds with DELETE /api/dora/v1/annotations/{id} (the `DeleteAnnotation` operationId).
+func (c *Client) DeleteAnnotation(ctx context.Context, id int64, params *DeleteAnnotationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteAnnotationRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ListAudit Who changed what
@@ -5223,6 +5561,225 @@ func (c *Client) PagerdutyWebhook(ctx context.Context, body PagerdutyWebhookJSON
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewListAnnotationsRequest constructs an http.Request for the ListAnnotations method
+func NewListAnnotationsRequest(server string, params *ListAnnotationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/annotations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", false, "project", params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Service != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "service", *params.Service, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Team != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "team", *params.Team, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Environment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "environment", *params.Environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Profile != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "profile", *params.Profile, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddAnnotationRequest calls the generic AddAnnotation builder with application/json body
+func NewAddAnnotationRequest(server string, body AddAnnotationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddAnnotationRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAddAnnotationRequestWithBody constructs an http.Request for the AddAnnotation method, with any body, and a specified content type
+func NewAddAnnotationRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/annotations")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteAnnotationRequest constructs an http.Request for the DeleteAnnotation method
+func NewDeleteAnnotationRequest(server string, id int64, params *DeleteAnnotationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/annotations/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", false, "project", params.Project, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
 }
 
 // NewListAuditRequest constructs an http.Request for the ListAudit method
@@ -9463,6 +10020,42 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ListAnnotationsWithResponse Annotations
+	//
+	// What people wrote beside the trends of a window, and what came by itself: the first deployment of a service, failures of more than 24 hours, changes of the project's declaration and of the profile.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/dora/v1/annotations (the `ListAnnotations` operationId).
+	ListAnnotationsWithResponse(ctx context.Context, params *ListAnnotationsParams, reqEditors ...RequestEditorFn) (*ListAnnotationsResponse, error)
+
+	// AddAnnotationWithBodyWithResponse Write an annotation
+	//
+	// A sentence about a moment, shown beside the trends of the project or of one service.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/annotations (the `AddAnnotation` operationId).
+	AddAnnotationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddAnnotationResponse, error)
+
+	// AddAnnotationWithResponse Write an annotation
+	//
+	// A sentence about a moment, shown beside the trends of the project or of one service.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/annotations (the `AddAnnotation` operationId).
+	AddAnnotationWithResponse(ctx context.Context, body AddAnnotationJSONRequestBody, reqEditors ...RequestEditorFn) (*AddAnnotationResponse, error)
+
+	// DeleteAnnotationWithResponse Remove an annotation
+	//
+	// One that someone wrote, or one about a declaration.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/dora/v1/annotations/{id} (the `DeleteAnnotation` operationId).
+	DeleteAnnotationWithResponse(ctx context.Context, id int64, params *DeleteAnnotationParams, reqEditors ...RequestEditorFn) (*DeleteAnnotationResponse, error)
+
 	// ListAuditWithResponse Who changed what
 	//
 	// The newest first. Entries are only ever added.
@@ -10133,6 +10726,143 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /webhooks/dora/pagerduty (the `PagerdutyWebhook` operationId).
 	PagerdutyWebhookWithResponse(ctx context.Context, body PagerdutyWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*PagerdutyWebhookResponse, error)
+}
+
+type ListAnnotationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AnnotationsOutputBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAnnotationsResponse) GetJSON200() *AnnotationsOutputBody {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAnnotationsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAnnotationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAnnotationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAnnotationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAnnotationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddAnnotationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *AnnotationBody
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddAnnotationResponse) GetJSON201() *AnnotationBody {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddAnnotationResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddAnnotationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddAnnotationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddAnnotationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddAnnotationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteAnnotationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteAnnotationResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteAnnotationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteAnnotationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteAnnotationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteAnnotationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type ListAuditResponse struct {
@@ -12653,6 +13383,66 @@ func (r PagerdutyWebhookResponse) ContentType() string {
 	return ""
 }
 
+// ListAnnotationsWithResponse Annotations
+//
+// What people wrote beside the trends of a window, and what came by itself: the first deployment of a service, failures of more than 24 hours, changes of the project's declaration and of the profile.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/dora/v1/annotations (the `ListAnnotations` operationId).
+func (c *ClientWithResponses) ListAnnotationsWithResponse(ctx context.Context, params *ListAnnotationsParams, reqEditors ...RequestEditorFn) (*ListAnnotationsResponse, error) {
+	rsp, err := c.ListAnnotations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAnnotationsResponse(rsp)
+}
+
+// AddAnnotationWithBodyWithResponse Write an annotation
+//
+// A sentence about a moment, shown beside the trends of the project or of one service.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/annotations (the `AddAnnotation` operationId).
+func (c *ClientWithResponses) AddAnnotationWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddAnnotationResponse, error) {
+	rsp, err := c.AddAnnotationWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddAnnotationResponse(rsp)
+}
+
+// AddAnnotationWithResponse Write an annotation
+//
+// A sentence about a moment, shown beside the trends of the project or of one service.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/annotations (the `AddAnnotation` operationId).
+func (c *ClientWithResponses) AddAnnotationWithResponse(ctx context.Context, body AddAnnotationJSONRequestBody, reqEditors ...RequestEditorFn) (*AddAnnotationResponse, error) {
+	rsp, err := c.AddAnnotation(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddAnnotationResponse(rsp)
+}
+
+// DeleteAnnotationWithResponse Remove an annotation
+//
+// One that someone wrote, or one about a declaration.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/dora/v1/annotations/{id} (the `DeleteAnnotation` operationId).
+func (c *ClientWithResponses) DeleteAnnotationWithResponse(ctx context.Context, id int64, params *DeleteAnnotationParams, reqEditors ...RequestEditorFn) (*DeleteAnnotationResponse, error) {
+	rsp, err := c.DeleteAnnotation(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteAnnotationResponse(rsp)
+}
+
 // ListAuditWithResponse Who changed what
 //
 // The newest first. Entries are only ever added.
@@ -13772,6 +14562,101 @@ func (c *ClientWithResponses) PagerdutyWebhookWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParsePagerdutyWebhookResponse(rsp)
+}
+
+// ParseListAnnotationsResponse parses an HTTP response from a ListAnnotationsWithResponse call
+func ParseListAnnotationsResponse(rsp *http.Response) (*ListAnnotationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAnnotationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AnnotationsOutputBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddAnnotationResponse parses an HTTP response from a AddAnnotationWithResponse call
+func ParseAddAnnotationResponse(rsp *http.Response) (*AddAnnotationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddAnnotationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest AnnotationBody
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteAnnotationResponse parses an HTTP response from a DeleteAnnotationWithResponse call
+func ParseDeleteAnnotationResponse(rsp *http.Response) (*DeleteAnnotationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteAnnotationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
 }
 
 // ParseListAuditResponse parses an HTTP response from a ListAuditWithResponse call
