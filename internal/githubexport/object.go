@@ -177,7 +177,7 @@ func (r *reader) ofPull(field string, addresses ...string) (repo, number string,
 }
 
 func (r *reader) review(o *object) (line, error) {
-	kind := ""
+	var kind string
 	switch strings.ToLower(o.State) {
 	case "approved":
 		kind = "approval"
@@ -341,7 +341,7 @@ func (r *reader) status(o *object) (line, error) {
 	if err := times(required("created_at", o.CreatedAt)); err != nil {
 		return nil, err
 	}
-	outcome := ""
+	var outcome string
 	switch o.State {
 	case "success":
 		outcome = "success"

@@ -22,9 +22,6 @@ func parseImage(ref string) image {
 	return i
 }
 
-// last is the last element of the image's path, by which people call it.
-func (i image) last() string { return i.name[strings.LastIndexByte(i.name, '/')+1:] }
-
 // is reports whether the image is the one that a mapping names, with or without
 // the registry before it.
 func (i image) is(name string) bool {

@@ -129,7 +129,7 @@ func TestWhatAnOperationBecomes(t *testing.T) {
 		{"three services, none changed", body(three, object{"resources": []object{manifest("api", "deployment.apps/api unchanged", "registry.example/shop/api@"+digestA)}}), nil},
 		{"three services, failed at one", body(three, operated("phase", "Failed"), object{"resources": []object{
 			manifest("api", "deployment.apps/api unchanged", "registry.example/shop/api@"+digestA),
-			object{"kind": "Deployment", "name": "web", "status": "SyncFailed", "message": "field is immutable", "images": []string{"shop/web@" + digestB}},
+			{"kind": "Deployment", "name": "web", "status": "SyncFailed", "message": "field is immutable", "images": []string{"shop/web@" + digestB}},
 		}}), []string{"web production failure " + digestB}},
 		{"three services, failed before anything", body(three, operated("phase", "Error"), object{"resources": nil}),
 			[]string{"api production failure", "web production failure", "worker production failure"}},
