@@ -242,7 +242,7 @@ func TestADeploymentSaysWhatItsImageWasMadeFrom(t *testing.T) {
 	}
 	s.deploy("2", "b", 20, byDigest("sha256:0a"), func(d *event.Deployment) { d.Environment = event.Some("testing") })
 	s.from("jenkins")
-	if d := deployment(t, s.settle(), "sync"); d.SHA != "" || d.Reason != history.ReasonSHAUnknown {
+	if d := deployment(t, s.settle(), "sync"); d.ResolvedBy == "digest" || d.SHA == sha("a") || d.SHA == sha("b") {
 		t.Errorf("sync is of %s although the reports disagree", d.SHA)
 	}
 	s.add("ci", &event.Artifact{Digest: "sha256:0a", Repo: repo, SHA: sha("a")})
@@ -288,5 +288,16 @@ func TestAFloodOfReportsIsBounded(t *testing.T) {
 	}
 	if got := len(p.Lanes[0].Deployments); got != n || reports != n {
 		t.Errorf("%d deployments and %d reports, want %d of each", got, reports, n)
+	}
+}
+
+// Argo CD may know the application's commit, from an annotation or a tag.
+func TestACommitThatGitOpsNamesIsBelievedWhenNothingElseIsKnown(t *testing.T) {
+	s := &story{t: t}
+	s.commit("a", 1, 1)
+	s.deploy("sync", "a", 10, byDigest("sha256:0a"), func(d *event.Deployment) { d.Repo = event.Opt[string]{} })
+	s.from("argocd")
+	if d := deployment(t, s.settle(), "sync"); d.SHA != sha("a") || d.ResolvedBy != "sha" || d.Repo != repo {
+		t.Errorf("sync is of %q in %q by %s", d.SHA, d.Repo, d.ResolvedBy)
 	}
 }

@@ -51,13 +51,11 @@ func (l *Ledger) statement(digest string) origin {
 // ownSource says from which repository and commit a deployment was made as far
 // as its own reports tell. The revision that stands beside a digest is often
 // another repository's, that of the environment (GitOps). It is believed only
-// when it is of the repository that the service is declared for; of a service
-// that is declared for none, when the source is not GitOps itself.
+// when it is of the repository that the service is declared for.
 func (l *Ledger) ownSource(d *deploymentFacts) (repo, sha string) {
 	if d.digest.v != "" {
 		v, _ := l.spec.Service(d.service.v)
-		foreign := d.repo.v != "" && v.Repo != "" && event.RepoKey(v.Repo) != event.RepoKey(d.repo.v)
-		if foreign || project.ClassOf(d.source) == project.ClassGitOps && (v.Repo == "" || d.repo.v == "") {
+		if d.repo.v != "" && v.Repo != "" && event.RepoKey(v.Repo) != event.RepoKey(d.repo.v) {
 			return v.Repo, ""
 		}
 	}
@@ -65,18 +63,23 @@ func (l *Ledger) ownSource(d *deploymentFacts) (repo, sha string) {
 }
 
 // sourceOf says from which repository and commit a deployment was made, and how
-// that is known: its image's origin is known better than its own reports say.
+// that is known: by its image's artifact, else by its own reports, else by what
+// others say of its image. GitOps knows commits by hearsay: of it the image goes
+// before its own reports.
 func (l *Ledger) sourceOf(d *deploymentFacts) (repo, sha, by string) {
 	if a := l.artifacts[d.digest.v]; a != nil && d.digest.v != "" {
 		return a.repo.v, a.sha.v, "digest"
 	}
-	if repo, sha = l.ownSource(d); sha != "" {
-		return repo, sha, "sha"
+	repo, sha = l.ownSource(d)
+	if sha == "" || project.ClassOf(d.source) == project.ClassGitOps {
+		if o, ok := l.madeFrom(d.digest.v); ok {
+			return o.repo, o.sha, "digest"
+		}
 	}
-	if o, ok := l.madeFrom(d.digest.v); ok {
-		return o.repo, o.sha, "digest"
+	if sha == "" {
+		return repo, "", ""
 	}
-	return repo, "", ""
+	return repo, sha, "sha"
 }
 
 // explained notes that more is known of an image: whoever names it is looked at

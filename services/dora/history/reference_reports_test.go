@@ -286,8 +286,7 @@ func (m *reference) own(d *entity) (repo, sha string) {
 		return repo, sha
 	}
 	// A revision beside a digest may be the environment repository's.
-	known := declared.Repo != "" && repo != ""
-	if known && event.RepoKey(repo) != event.RepoKey(declared.Repo) || gitOps(d.source) && !known {
+	if declared.Repo != "" && repo != "" && event.RepoKey(repo) != event.RepoKey(declared.Repo) {
 		return declared.Repo, ""
 	}
 	return repo, sha

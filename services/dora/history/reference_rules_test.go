@@ -170,7 +170,7 @@ func (m *reference) row(d *entity) *refRow {
 	service := d.field("service").text()
 	declared, isDeclared := m.spec.Service(service)
 	repo, sha := m.own(d)
-	if r, s, ok := m.origin(out.Digest); ok && (sha == "" || m.artifacts[out.Digest] != nil) {
+	if r, s, ok := m.origin(out.Digest); ok && (sha == "" || gitOps(d.source) || m.artifacts[out.Digest] != nil) {
 		repo, sha, out.ResolvedBy = r, s, "digest"
 	} else if sha != "" {
 		out.ResolvedBy = "sha"
