@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -74,6 +75,8 @@ func newFixture(t *testing.T, change func(*httpapi.Options)) *fixture {
 				return nil, fmt.Errorf("deep: %w", problem.New(problem.Conflict, "it changed").WithField("name"))
 			case "panic":
 				panic("secret words")
+			case "down":
+				return nil, fmt.Errorf("store: %w", &net.OpError{Op: "dial", Err: errors.New("secret words")})
 			}
 			return nil, errors.New("secret words")
 		})
@@ -190,6 +193,17 @@ func TestProblemsHaveOneShape(t *testing.T) {
 	}
 	if !strings.Contains(f.log.String(), "secret words") {
 		t.Error("the log lacks the cause of the 500s")
+	}
+}
+
+func TestWhatDoesNotAnswerIsToComeBackTo(t *testing.T) {
+	f := newFixture(t, nil)
+	a := f.do(t, "GET", "/api/things/v1/fail/down", "")
+	if a.StatusCode != 503 || a.problem.Code != problem.Unavailable || a.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %+v, Retry-After %q; want 503 unavailable with one", a.StatusCode, a.problem, a.Header.Get("Retry-After"))
+	}
+	if strings.Contains(a.body, "secret words") {
+		t.Errorf("it tells what is inside: %s", a.body)
 	}
 }
 
