@@ -43,8 +43,8 @@ type servers struct {
 func serve(listener net.Listener, memory *peer.Listener, root http.Handler, closing <-chan struct{}, limits limits, log *slog.Logger, failed chan<- error) *servers {
 	base := httpapi.WithClosing(context.Background(), closing)
 	return &servers{
-		outside: open(listener, root, httpapi.WithBudget(base, httpapi.NewBudget(limits.budget)), limits.connections, log, failed),
-		inside:  open(memory, root, base, 0, log, failed),
+		outside: open(httpapi.WithBudget(base, httpapi.NewBudget(limits.budget)), listener, root, limits.connections, log, failed),
+		inside:  open(base, memory, root, 0, log, failed),
 	}
 }
 
@@ -58,8 +58,9 @@ type door struct {
 	conns  *connections
 }
 
-// open answers requests on l. most bounds its connections; 0 is no bound.
-func open(l net.Listener, root http.Handler, base context.Context, most int, log *slog.Logger, failed chan<- error) *door {
+// open answers requests on l, in contexts below base. most bounds its
+// connections; 0 is no bound.
+func open(base context.Context, l net.Listener, root http.Handler, most int, log *slog.Logger, failed chan<- error) *door {
 	d := &door{done: make(chan struct{}), conns: newConnections(most)}
 	d.server = &http.Server{
 		Handler:           d.conns.serving(root),
