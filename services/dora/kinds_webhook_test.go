@@ -55,7 +55,7 @@ func (s *server) numbers(project string, services []string) map[string]any {
 }
 
 // withoutNames takes away what two sources may call differently: ids, and what
-// leads to them.
+// leads to them, and notes on the series, which count the declarations of projects.
 func withoutNames(v any) any {
 	switch v := v.(type) {
 	case []any:
@@ -64,7 +64,7 @@ func withoutNames(v any) any {
 		}
 	case map[string]any:
 		for _, name := range []string{"id", "source", "deployment_id", "previous_id", "previous", "title", "url", "digest", "resolved_by", "evidence", "ref", "restored_ref", "reports", "as_of", "key",
-			"linked_by", "deployment", "deployment_source", "previous_source", "reported_by", "events_seen"} {
+			"annotations", "linked_by", "deployment", "deployment_source", "previous_source", "reported_by", "events_seen"} {
 			delete(v, name)
 		}
 		for k := range v {
