@@ -93,7 +93,25 @@ type Report struct {
 	ScoreReason       string
 	Metrics           []Metric
 	Series            []Step
-	ProjectionPending int // events stored and not yet part of the numbers
+	ChangePoints      []ChangePoint // where the level of a metric changed in the series
+	Annotations       []Annotation  // what happened meanwhile
+	ProjectionPending int           // events stored and not yet part of the numbers
+}
+
+// ChangePoint is where a metric went from one level to another; PValue bounds the probability that nothing changed.
+type ChangePoint struct {
+	Metric        string
+	At            time.Time
+	Before, After float64
+	Unit          string
+	PValue        float64
+}
+
+// Annotation is what happened at some time: a note that someone wrote, or what the service found by itself.
+type Annotation struct {
+	At                       time.Time
+	Kind, Text, Service, Ref string
+	Automatic                bool
 }
 
 // Metric gives the metric of that name; ok is false when the report lacks it.

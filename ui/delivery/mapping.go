@@ -95,6 +95,14 @@ func report(w dora.ReportBody) Report {
 		Score: w.Score, ScoreReason: value(w.ScoreReason), Metrics: each(w.Metrics, metric),
 		Series: each(w.Series, func(b dora.Bucket) Step { return Step{From: b.From, To: b.To, Metrics: each(b.Metrics, metric)} }),
 	}
+	r.ChangePoints = each(w.ChangePoints, func(c dora.ChangePoint) ChangePoint {
+		return ChangePoint{Metric: string(c.Metric), At: c.At, Before: c.Before, After: c.After, Unit: string(c.Unit), PValue: c.PValue}
+	})
+	for _, a := range list(w.Annotations) {
+		if a.At != nil {
+			r.Annotations = append(r.Annotations, Annotation{At: *a.At, Kind: string(a.Kind), Text: a.Text, Service: value(a.Service), Ref: value(a.Ref), Automatic: a.Automatic})
+		}
+	}
 	for _, m := range r.Metrics {
 		if r.LevelsEdition == "" {
 			r.LevelsEdition = m.Edition

@@ -171,6 +171,8 @@ type Trend struct {
 	Interval string
 	Chart    chart.Trend
 	Metric   delivery.Metric
+	Changes  []delivery.ChangePoint // of this metric
+	Notes    []delivery.Annotation
 	Frame    Frame
 	Tall     bool
 	ID       string
@@ -188,7 +190,8 @@ func NewTrend(f Frame, m Measure, r delivery.Report, tall bool) Trend {
 	}
 	overall := whole.Value
 	interval := f.Scope.IntervalKey()
-	return Trend{Measure: m, Unit: unit, Interval: interval, Chart: chart.NewTrend(ps, unit, interval, overall, m.Bars), Metric: whole, Frame: f, Tall: tall, ID: "trend-" + m.Name}
+	return Trend{Measure: m, Unit: unit, Interval: interval, Chart: chart.NewTrend(ps, unit, interval, overall, m.Bars), Metric: whole,
+		Changes: changesOf(r, m.Name), Notes: r.Annotations, Frame: f, Tall: tall, ID: "trend-" + m.Name}
 }
 
 // Desc says in words what the chart shows.
