@@ -21,7 +21,7 @@ Days in --from and --to are days in the project's time zone; the window begins w
 	imports.AddCommand(newImportGitCommand(g), newImportGitHubCommand(g), newImportEventsCommand(g))
 	cmd.AddCommand(imports, newReportCommand(g), newCompareCommand(g), newDeploymentsCommand(g), newChangesCommand(g), newIncidentsCommand(g),
 		newEvidenceCommand(g), newQuarantineCommand(g), newProjectCommand(g), newProfileCommand(g), newAnnotateCommand(g), newAnnotationCommand(g), newSourceCommand(g), newAuditCommand(g), newRelayCommand(g))
-	cmd.AddCommand(newWatchCommand(g), newBadgeCommand(g))
+	cmd.AddCommand(newWatchCommand(g), newBadgeCommand(g), newArchiveCommand(g))
 	return cmd
 }
 

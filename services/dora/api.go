@@ -31,6 +31,7 @@ func (s *Service) register(api *httpapi.API) {
 	s.registerImports(api.Huma())
 	s.registerFeed(api.Huma())
 	s.registerAudit(api.Huma())
+	s.registerArchive(api)
 	s.registerForeign(api)
 	s.registerRelay(api.Huma())
 	write := s.auth.Require(auth.ScopeDoraWrite)

@@ -13,6 +13,7 @@ const (
 	ActionProjectWithdrawn = "project.withdrawn"
 	ActionSourceAdded      = "source.added"
 	ActionSourceRemoved    = "source.removed"
+	ActionLogArchived      = "log.archived"
 	ActionImportRecorded   = "import.recorded"
 )
 

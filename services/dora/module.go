@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/config"
 	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
@@ -23,6 +24,7 @@ func Module() module.Module {
 		Calls:   []string{"identity"},
 		Config: append([]config.Key{
 			{Name: "dora.github_secret", Secret: true, Doc: "The secret that GitHub signs its deliveries with, for webhooks that `fawkes dora source add` did not set up; empty: none is believed."},
+			{Name: "dora.retention", Default: "0s", Doc: "Events older than this are taken by a `fawkes dora archive` that names no day; 0s keeps everything.", Check: config.IsDuration(0, 100*365*24*time.Hour)},
 			{Name: "dora.github_incident_labels", Default: "incident", Doc: "Labels, separated by commas, that make a GitHub issue an incident."},
 			{Name: "dora.quarantine_mib", Default: "256", Check: config.IsInt(1, 1<<20), Doc: "Most MiB of deliveries that could not be read; one sender may take an eighth. The oldest make room."},
 			{Name: "dora.gauges", Default: "500", Check: config.IsInt(1, 100000), Doc: "Most projects and services together, and most sources, that have gauges of their own at /metrics; the others are counted."},
@@ -42,6 +44,7 @@ func Module() module.Module {
 func open(_ context.Context, d module.Deps) (*module.Service, error) {
 	s, err := New(Config{
 		GitHubSecret:         d.Config.String("github_secret"),
+		Retention:            d.Config.Duration("retention"),
 		GitHubIncidentLabels: words(d.Config.String("github_incident_labels")),
 		Gauges:               d.Config.Int("gauges"),
 		Streams:              d.Config.Int("streams"),

@@ -28,6 +28,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -46,6 +47,9 @@ type Config struct {
 	GitHubSecret string
 	// GitHubIncidentLabels are the labels that make a GitHub issue an incident.
 	GitHubIncidentLabels []string
+	// Retention is how old events are before an archive that names no day takes
+	// them; 0 keeps everything.
+	Retention time.Duration
 	// PublicURL is where sources reach the platform, without a slash at the end.
 	PublicURL string
 	// QuarantineMiB is the space for deliveries that could not be read; 0 means 256.
@@ -69,6 +73,7 @@ type Service struct {
 	auth      *auth.Verifier
 	committer *sqlstore.Committer[[]Record, appended]
 	bulk      *sqlstore.Committer[[]Record, appended]
+	live      pace // of single events
 	projector *projector
 	reader    *reader
 	kinds     []intake.Kind
@@ -108,8 +113,8 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 	s.comparing = make(chan struct{}, 1)
 	s.tail, s.streams = newTail(store, log), newStreams(cfg.Streams)
 	s.gauges = newGauges(s.samples, c, log)
-	s.committer = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora events", Logger: log}, s.commit)
-	s.bulk = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora bulk events", MaxBatch: 1, Queue: 64, Logger: log}, s.commit)
+	s.committer = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora events", Logger: log}, s.commitLive)
+	s.bulk = sqlstore.NewCommitter(sqlstore.CommitterOptions{Name: "dora bulk events", MaxBatch: 1, Queue: 64, Logger: log}, s.commitBulk)
 	var err error
 	if s.relay, err = relay.New(cfg.DevLake, cfg.Outbox, relaySource{s}, c, log, reg); err != nil {
 		return nil, err
@@ -119,7 +124,13 @@ func New(cfg Config, store Store, c clock.Clock, log *slog.Logger, reg prometheu
 	}
 	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fawkes_dora_projection_position", Help: "Number of the last event that the projection holds."},
 		func() float64 { return float64(s.projector.position().seq) })
-	for _, m := range []prometheus.Collector{s.count.events, s.count.deliveries, s.count.dropped, held, s.gauges} {
+	writes := writeSeconds()
+	if timed, ok := store.(interface {
+		measure(func(work string, took time.Duration))
+	}); ok {
+		timed.measure(func(work string, took time.Duration) { writes.WithLabelValues(work).Observe(took.Seconds()) })
+	}
+	for _, m := range []prometheus.Collector{s.count.events, s.count.deliveries, s.count.dropped, held, s.gauges, writes} {
 		if err := reg.Register(m); err != nil {
 			return nil, fmt.Errorf("register a metric: %w", err)
 		}

@@ -34,6 +34,12 @@ type Store interface {
 	// EventsAbout reads the newest events of some origins about one entity (see
 	// Record.Entity), at most limit of each origin.
 	EventsAbout(ctx context.Context, origins []int64, entity int64, limit int, yield func(Entry) error) error
+	// EventsBefore reads, in order and up to a number, the events whose time is
+	// before another.
+	EventsBefore(ctx context.Context, before event.Time, upTo int64, yield func(Entry) error) error
+	// DeleteEvents takes events out of the log, in short transactions. It is for
+	// archiving alone.
+	DeleteEvents(ctx context.Context, seqs []int64) error
 	// Origins lists where the events of the log came from, by id. One of which
 	// the log holds no event is not among them.
 	Origins(ctx context.Context) ([]Origin, error)

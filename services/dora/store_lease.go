@@ -3,6 +3,7 @@ package dora
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -165,17 +166,18 @@ func (s *sqlStore) Claim(ctx context.Context, replica string, projects []string,
 			case err != nil:
 				return err
 			}
-			// What a holder began and did not finish must not become part of the next revision.
-			if _, err := tx.ExecContext(ctx, `DELETE FROM block WHERE project = $1
-				AND rev > coalesce((SELECT h.rev FROM head AS h WHERE h.project = $1), 0)`, name); err != nil {
-				return err
-			}
 			got = append(got, l)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim projects: %w", err)
+	}
+	// What a holder began and did not finish must not become part of the next revision.
+	for _, l := range got {
+		if err := s.dropUnfinished(ctx, l); err != nil && !errors.Is(err, errFenced) {
+			return nil, err
+		}
 	}
 	return got, nil
 }

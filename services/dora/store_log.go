@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -17,6 +18,7 @@ import (
 // sqlStore is the Store on SQLite and PostgreSQL.
 type sqlStore struct {
 	db    *sqlstore.DB
+	pace  pace
 	sweep atomic.Bool // replicas that the file knows have ended
 
 	mu      sync.RWMutex
@@ -46,15 +48,18 @@ func (s *sqlStore) Append(ctx context.Context, records []Record) ([]bool, error)
 	if err != nil {
 		return nil, err
 	}
+	defer s.pace.storing()()
 	stored := make(map[event.Key]bool, len(records))
+	begin := time.Now()
 	if s.db.Engine == sqlstore.Postgres {
 		err = s.appendPostgres(ctx, records, ids, stored)
 	} else {
-		err = s.appendSQLite(ctx, records, ids, stored)
+		err = s.appendSQLite(ctx, records, ids, stored, &begin)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("append to the event log: %w", err)
 	}
+	s.pace.measured("events", time.Since(begin))
 	out := make([]bool, len(records))
 	for i, r := range records {
 		out[i] = stored[r.Key]
@@ -63,13 +68,14 @@ func (s *sqlStore) Append(ctx context.Context, records []Record) ([]bool, error)
 	return out, nil
 }
 
-func (s *sqlStore) appendSQLite(ctx context.Context, records []Record, ids []int64, stored map[event.Key]bool) error {
+func (s *sqlStore) appendSQLite(ctx context.Context, records []Record, ids []int64, stored map[event.Key]bool, begin *time.Time) error {
 	inserts, err := s.prepare(ctx)
 	if err != nil {
 		return err
 	}
 	return s.db.Tx(ctx, func(tx *sql.Tx) error {
 		clear(stored)
+		*begin = time.Now() // the wait for the lock does not count
 		return insertAll(ctx, tx, inserts, records, ids, stored)
 	})
 }

@@ -6,15 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
-)
-
-// chunkBytes and chunkRows bound what one transaction writes of a revision, so
-// that the write lock is held for milliseconds and ingestion goes on beside it.
-const (
-	chunkBytes = 1 << 20
-	chunkRows  = 256
 )
 
 const headColumns = `SELECT project, rev, seq, began, spec_version, origins, format, settled_at FROM head`
@@ -106,10 +100,15 @@ func (s *sqlStore) PutBlocks(ctx context.Context, l Lease, h Head, blocks blockS
 	}
 	// What the revision replaced is of no use to any reader now. Should the
 	// process end before this, the next revision of the key removes it.
-	for c := range slices.Chunk(r.written, chunkRows) {
-		if err := s.fenced(ctx, l, func(tx *sql.Tx) error { return s.dropOld(ctx, tx, h, c) }); err != nil {
+	if h.Rev == 1 {
+		return nil
+	}
+	for c := range slices.Chunk(r.written, dropRows) {
+		took, err := s.paced(ctx, l, 0, func(tx *sql.Tx) error { return s.dropOld(ctx, tx, h, c) })
+		if err != nil {
 			return fmt.Errorf("drop what revision %d of %s replaced: %w", h.Rev, h.Project, err)
 		}
+		s.pace.yield(ctx, took)
 	}
 	return nil
 }
@@ -126,7 +125,7 @@ type revision struct {
 
 // put takes a block, and writes those before it when they fill a transaction.
 func (r *revision) put(ctx context.Context, key string, body []byte) error {
-	if len(r.bodies) > 0 && (r.size+len(body) > chunkBytes || len(r.bodies) == chunkRows) {
+	if len(r.bodies) > 0 && (r.size+len(body) > r.store.pace.chunk() || len(r.bodies) == mostRows) {
 		if err := r.write(ctx, func(*sql.Tx) error { return nil }); err != nil {
 			return err
 		}
@@ -139,7 +138,7 @@ func (r *revision) put(ctx context.Context, key string, body []byte) error {
 // write writes what is there in one transaction, and then what last does.
 func (r *revision) write(ctx context.Context, last func(tx *sql.Tx) error) error {
 	keys := slices.Sorted(maps.Keys(r.bodies))
-	err := r.store.fenced(ctx, r.lease, func(tx *sql.Tx) error {
+	took, err := r.store.paced(ctx, r.lease, r.size, func(tx *sql.Tx) error {
 		if err := r.store.putChunk(ctx, tx, r.head, keys, r.bodies); err != nil {
 			return err
 		}
@@ -148,7 +147,24 @@ func (r *revision) write(ctx context.Context, last func(tx *sql.Tx) error) error
 	r.written = append(r.written, keys...)
 	clear(r.bodies)
 	r.size = 0
+	r.store.pace.yield(ctx, took)
 	return err
+}
+
+// paced is fenced for one part of a longer writing: it measures how long the
+// database was held.
+func (s *sqlStore) paced(ctx context.Context, l Lease, bytes int, fn func(*sql.Tx) error) (took time.Duration, err error) {
+	var begin time.Time
+	err = s.fenced(ctx, l, func(tx *sql.Tx) error {
+		begin = time.Now() // the wait for the lock does not count
+		return fn(tx)
+	})
+	if err != nil {
+		return 0, err
+	}
+	took = time.Since(begin)
+	s.pace.wrote(bytes, took)
+	return took, nil
 }
 
 func (s *sqlStore) putChunk(ctx context.Context, tx *sql.Tx, h Head, keys []string, bodies map[string][]byte) error {
@@ -207,13 +223,41 @@ func putHead(ctx context.Context, tx *sql.Tx, h Head) error {
 }
 
 func (s *sqlStore) DropProjection(ctx context.Context, l Lease) error {
-	return s.fenced(ctx, l, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM head WHERE project = $1`, l.Project); err != nil {
-			return fmt.Errorf("drop the head of %s: %w", l.Project, err)
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM block WHERE project = $1`, l.Project); err != nil {
-			return fmt.Errorf("drop the blocks of %s: %w", l.Project, err)
-		}
-		return nil
+	err := s.fenced(ctx, l, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM head WHERE project = $1`, l.Project)
+		return err
 	})
+	if err == nil {
+		err = s.dropUnfinished(ctx, l)
+	}
+	if err != nil {
+		return fmt.Errorf("drop the projection of %s: %w", l.Project, err)
+	}
+	return nil
+}
+
+// dropUnfinished removes the blocks that no head speaks for, some at a time.
+func (s *sqlStore) dropUnfinished(ctx context.Context, l Lease) error {
+	beyond := ` project = $1 AND rev > coalesce((SELECT h.rev FROM head AS h WHERE h.project = $1), 0)`
+	row := "rowid"
+	if s.db.Engine == sqlstore.Postgres {
+		row = "ctid"
+	}
+	for {
+		var some bool
+		if err := s.db.Read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM block WHERE`+beyond+`)`, l.Project).Scan(&some); err != nil {
+			return fmt.Errorf("look for unfinished blocks: %w", err)
+		}
+		if !some {
+			return nil
+		}
+		took, err := s.paced(ctx, l, 0, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, `DELETE FROM block WHERE `+row+` IN (SELECT `+row+` FROM block WHERE`+beyond+` LIMIT $2)`, l.Project, mostRows/4)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("drop unfinished blocks: %w", err)
+		}
+		s.pace.yield(ctx, took)
+	}
 }
