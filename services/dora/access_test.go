@@ -72,6 +72,7 @@ func requests(source, quarantined string) []request {
 		{"delete-profile", a, "DELETE", at + "/profiles/own", "", 403, nil},
 		{"list-audit", a, "GET", at + "/audit", "", 200, []string{"theirs"}},
 		{"list-audit", a, "GET", at + "/audit?project=theirs", "", 403, nil},
+		{"compact-log", a, "POST", at + "/archive:compact", `{"before":"2025-01-01T00:00:00Z","up_to":1,"sum":"` + strings.Repeat("0", 64) + `"}`, 403, nil},
 		{"make-badge", a, "POST", at + "/badges", `{"project":"theirs","metric":"change_fail_rate"}`, 403, nil},
 		{"revoke-badges", a, "DELETE", at + "/badges?project=theirs", "", 403, nil},
 		{"get-relay", r, "GET", at + "/relay", "", 200, []string{"theirs"}},

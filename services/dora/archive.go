@@ -156,7 +156,7 @@ func (c *compaction) superseded(ctx context.Context) (map[int64]bool, error) {
 		}
 		var all []report
 		names := map[string]uint64{}
-		err := c.s.store.EventsOf(ctx, []int64{o.ID}, 1<<62, func(e Entry) error {
+		err := c.s.store.EntriesOf(ctx, o.ID, 1<<62, func(e Entry) error {
 			r, err := readReport(o.Type, e, names)
 			all = append(all, r)
 			return err
@@ -274,7 +274,7 @@ func (c *compaction) same(ctx context.Context, gone map[int64]bool) (bool, error
 	for i := range sums {
 		ledger := history.NewLedger(d.Spec, c.salt)
 		for _, o := range c.origins {
-			err := c.s.store.EventsOf(ctx, []int64{o.ID}, newest, func(e Entry) error {
+			err := c.s.store.EntriesOf(ctx, o.ID, newest, func(e Entry) error {
 				if i == 1 && gone[e.Seq] {
 					return nil
 				}

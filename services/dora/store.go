@@ -37,6 +37,8 @@ type Store interface {
 	// EventsBefore reads, in order and up to a number, the events whose time is
 	// before another.
 	EventsBefore(ctx context.Context, before event.Time, upTo int64, yield func(Entry) error) error
+	// EntriesOf is EventsOf for one origin, with all that the log holds of an event.
+	EntriesOf(ctx context.Context, origin, upTo int64, yield func(Entry) error) error
 	// DeleteEvents takes events out of the log, in short transactions. It is for
 	// archiving alone.
 	DeleteEvents(ctx context.Context, seqs []int64) error

@@ -31,6 +31,17 @@ func (s *sqlStore) EventsBefore(ctx context.Context, before event.Time, upTo int
 	return nil
 }
 
+func (s *sqlStore) EntriesOf(ctx context.Context, origin, upTo int64, yield func(Entry) error) error {
+	rows, err := s.db.Read.QueryContext(ctx, `SELECT seq, key, origin, at, received_at, body FROM event WHERE origin = $1 AND seq <= $2`, origin, upTo)
+	if err == nil {
+		err = scanEntries(rows, yield)
+	}
+	if err != nil {
+		return fmt.Errorf("read the events of an origin: %w", err)
+	}
+	return nil
+}
+
 func (s *sqlStore) DeleteEvents(ctx context.Context, seqs []int64) error {
 	for len(seqs) > 0 {
 		n := min(deleteRows, len(seqs))
