@@ -1196,6 +1196,30 @@ type Choice struct {
 	Value string `json:"value"`
 }
 
+// CompactLogRequest defines model for Compact-logRequest.
+type CompactLogRequest struct {
+	// Before Events before this time were archived
+	Before time.Time `json:"before"`
+
+	// Sum Sum over the archive's events
+	Sum string `json:"sum"`
+
+	// UpTo The last event that the archive could hold
+	UpTo int64 `json:"up_to"`
+}
+
+// Compacted defines model for Compacted.
+type Compacted struct {
+	// Archived Events of the archive
+	Archived int64 `json:"archived"`
+
+	// Removed Those of them that were taken out of the log
+	Removed int64 `json:"removed"`
+
+	// Untouched Projects of which nothing was taken out, because their numbers would not have stayed the same
+	Untouched *[]string `json:"untouched"`
+}
+
 // ComparisonBody defines model for ComparisonBody.
 type ComparisonBody struct {
 	// AsOf The numbers hold as of this time
@@ -3397,6 +3421,9 @@ type PagerdutyWebhookJSONBody map[string]interface{}
 // AddAnnotationJSONRequestBody defines body for AddAnnotation for application/json ContentType.
 type AddAnnotationJSONRequestBody = AddAnnotationRequest
 
+// CompactLogJSONRequestBody defines body for CompactLog for application/json ContentType.
+type CompactLogJSONRequestBody = CompactLogRequest
+
 // MakeBadgeJSONRequestBody defines body for MakeBadge for application/json ContentType.
 type MakeBadgeJSONRequestBody = MakeBadgeRequest
 
@@ -3553,6 +3580,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /api/dora/v1/annotations/{id} (the `DeleteAnnotation` operationId).
 	DeleteAnnotation(ctx context.Context, id int64, params *DeleteAnnotationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CompactLogWithBody Take archived events that have no say in any number out of the log
+	//
+	// Give what the last line of GET /archive said. Every project's projection is derived from what would be left and compared first; of one that would change nothing is taken out.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/dora/v1/archive:compact (the `CompactLog` operationId).
+	CompactLogWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CompactLog Take archived events that have no say in any number out of the log
+	//
+	// Give what the last line of GET /archive said. Every project's projection is derived from what would be left and compared first; of one that would change nothing is taken out.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/dora/v1/archive:compact (the `CompactLog` operationId).
+	CompactLog(ctx context.Context, body CompactLogJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAudit Who changed what
 	//
@@ -4210,6 +4255,44 @@ func (c *Client) AddAnnotation(ctx context.Context, body AddAnnotationJSONReques
 // Corresponds with DELETE /api/dora/v1/annotations/{id} (the `DeleteAnnotation` operationId).
 func (c *Client) DeleteAnnotation(ctx context.Context, id int64, params *DeleteAnnotationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteAnnotationRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CompactLogWithBody Take archived events that have no say in any number out of the log
+//
+// Give what the last line of GET /archive said. Every project's projection is derived from what would be left and compared first; of one that would change nothing is taken out.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/dora/v1/archive:compact (the `CompactLog` operationId).
+func (c *Client) CompactLogWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompactLogRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CompactLog Take archived events that have no say in any number out of the log
+//
+// Give what the last line of GET /archive said. Every project's projection is derived from what would be left and compared first; of one that would change nothing is taken out.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/dora/v1/archive:compact (the `CompactLog` operationId).
+func (c *Client) CompactLog(ctx context.Context, body CompactLogJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompactLogRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5778,6 +5861,46 @@ func NewDeleteAnnotationRequest(server string, id int64, params *DeleteAnnotatio
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewCompactLogRequest calls the generic CompactLog builder with application/json body
+func NewCompactLogRequest(server string, body CompactLogJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCompactLogRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCompactLogRequestWithBody constructs an http.Request for the CompactLog method, with any body, and a specified content type
+func NewCompactLogRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/dora/v1/archive:compact")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -10056,6 +10179,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /api/dora/v1/annotations/{id} (the `DeleteAnnotation` operationId).
 	DeleteAnnotationWithResponse(ctx context.Context, id int64, params *DeleteAnnotationParams, reqEditors ...RequestEditorFn) (*DeleteAnnotationResponse, error)
 
+	// CompactLogWithBodyWithResponse Take archived events that have no say in any number out of the log
+	//
+	// Give what the last line of GET /archive said. Every project's projection is derived from what would be left and compared first; of one that would change nothing is taken out.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/archive:compact (the `CompactLog` operationId).
+	CompactLogWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CompactLogResponse, error)
+
+	// CompactLogWithResponse Take archived events that have no say in any number out of the log
+	//
+	// Give what the last line of GET /archive said. Every project's projection is derived from what would be left and compared first; of one that would change nothing is taken out.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/dora/v1/archive:compact (the `CompactLog` operationId).
+	CompactLogWithResponse(ctx context.Context, body CompactLogJSONRequestBody, reqEditors ...RequestEditorFn) (*CompactLogResponse, error)
+
 	// ListAuditWithResponse Who changed what
 	//
 	// The newest first. Entries are only ever added.
@@ -10859,6 +11000,54 @@ func (r DeleteAnnotationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DeleteAnnotationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CompactLogResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Compacted
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CompactLogResponse) GetJSON200() *Compacted {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CompactLogResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CompactLogResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CompactLogResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CompactLogResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CompactLogResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13443,6 +13632,36 @@ func (c *ClientWithResponses) DeleteAnnotationWithResponse(ctx context.Context, 
 	return ParseDeleteAnnotationResponse(rsp)
 }
 
+// CompactLogWithBodyWithResponse Take archived events that have no say in any number out of the log
+//
+// Give what the last line of GET /archive said. Every project's projection is derived from what would be left and compared first; of one that would change nothing is taken out.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/archive:compact (the `CompactLog` operationId).
+func (c *ClientWithResponses) CompactLogWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CompactLogResponse, error) {
+	rsp, err := c.CompactLogWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCompactLogResponse(rsp)
+}
+
+// CompactLogWithResponse Take archived events that have no say in any number out of the log
+//
+// Give what the last line of GET /archive said. Every project's projection is derived from what would be left and compared first; of one that would change nothing is taken out.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/dora/v1/archive:compact (the `CompactLog` operationId).
+func (c *ClientWithResponses) CompactLogWithResponse(ctx context.Context, body CompactLogJSONRequestBody, reqEditors ...RequestEditorFn) (*CompactLogResponse, error) {
+	rsp, err := c.CompactLog(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCompactLogResponse(rsp)
+}
+
 // ListAuditWithResponse Who changed what
 //
 // The newest first. Entries are only ever added.
@@ -14646,6 +14865,39 @@ func ParseDeleteAnnotationResponse(rsp *http.Response) (*DeleteAnnotationRespons
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCompactLogResponse parses an HTTP response from a CompactLogWithResponse call
+func ParseCompactLogResponse(rsp *http.Response) (*CompactLogResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CompactLogResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Compacted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
