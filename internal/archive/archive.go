@@ -136,7 +136,7 @@ func Write(in io.Reader, folder string, now time.Time) (m Manifest, err error) {
 	if _, err = Verify(making); err != nil {
 		return Manifest{}, err
 	}
-	if err = os.Rename(making, folder); err != nil {
+	if err := os.Rename(making, folder); err != nil {
 		return Manifest{}, err
 	}
 	d, err := os.Open(parent)
@@ -217,7 +217,7 @@ func (m Manifest) Save(folder string) error {
 		return err
 	}
 	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), filepath.Join(folder, manifestFile))

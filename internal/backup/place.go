@@ -209,10 +209,10 @@ func Save(file string, write func(io.Writer) (Manifest, error)) (m Manifest, err
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return Manifest{}, err
 	}
-	if err = os.Rename(f.Name(), file); err != nil {
+	if err := os.Rename(f.Name(), file); err != nil {
 		return Manifest{}, err
 	}
 	return m, syncFolder(filepath.Dir(file))

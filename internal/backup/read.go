@@ -126,8 +126,7 @@ func (r *reader) line(text []byte, sum, table string) (done bool, err error) {
 			return false, r.h.end()
 		}
 	case l.Complete != nil && r.table == "":
-		same := func(a, b map[string]int64) bool { return maps.Equal(a, b) }
-		if l.SHA256 != sum || !maps.EqualFunc(l.Complete, r.m.Rows, same) {
+		if l.SHA256 != sum || !maps.EqualFunc(l.Complete, r.m.Rows, maps.Equal) {
 			return false, fmt.Errorf("%w: it is not as it was written", ErrDamaged)
 		}
 		r.m.SHA256 = sum

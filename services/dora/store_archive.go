@@ -47,7 +47,7 @@ func (s *sqlStore) DeleteEvents(ctx context.Context, seqs []int64) error {
 		n := min(deleteRows, len(seqs))
 		var begin time.Time
 		err := s.db.Tx(ctx, func(tx *sql.Tx) error {
-			begin = time.Now() // the wait for the lock does not count
+			begin = time.Now() //nolint:forbidigo // it measures, and not the wait for the lock
 			if s.db.Engine == sqlstore.Postgres {
 				_, err := tx.ExecContext(ctx, `DELETE FROM event WHERE seq = ANY($1::bigint[])`, seqs[:n])
 				return err

@@ -89,7 +89,7 @@ func (s *sqlStore) beatSQLite(ctx context.Context, replica string, good time.Dur
 	}
 	until := int64(math.MaxInt64)
 	if len(alive) > 1 {
-		until = time.Now().Add(good).UnixMicro()
+		until = time.Now().Add(good).UnixMicro() //nolint:forbidigo // the machine's own time: an injected clock may stand still
 	}
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		for _, id := range gone {
@@ -121,7 +121,7 @@ func (s *sqlStore) silent(r sign) time.Duration {
 	if was, known := s.signs[r.replica]; known && was.until == r.until {
 		return time.Since(was.since)
 	}
-	r.since = time.Now()
+	r.since = time.Now() //nolint:forbidigo // the machine's own time: an injected clock may stand still
 	s.signs[r.replica] = r
 	return 0
 }
@@ -161,7 +161,7 @@ func (s *sqlStore) Claim(ctx context.Context, replica string, projects []string,
 				OR NOT EXISTS (SELECT 1 FROM replica AS r WHERE r.id = lease.holder AND r.good_until > `+now+`) RETURNING epoch`,
 				name, replica, force).Scan(&l.Epoch)
 			switch {
-			case notFound(err) == ErrNotFound:
+			case errors.Is(notFound(err), ErrNotFound):
 				continue
 			case err != nil:
 				return err

@@ -50,7 +50,7 @@ func (s *sqlStore) Append(ctx context.Context, records []Record) ([]bool, error)
 	}
 	defer s.pace.storing()()
 	stored := make(map[event.Key]bool, len(records))
-	begin := time.Now()
+	begin := time.Now() //nolint:forbidigo // it measures
 	if s.db.Engine == sqlstore.Postgres {
 		err = s.appendPostgres(ctx, records, ids, stored)
 	} else {
@@ -75,7 +75,7 @@ func (s *sqlStore) appendSQLite(ctx context.Context, records []Record, ids []int
 	}
 	return s.db.Tx(ctx, func(tx *sql.Tx) error {
 		clear(stored)
-		*begin = time.Now() // the wait for the lock does not count
+		*begin = time.Now() //nolint:forbidigo // it measures, and not the wait for the lock
 		return insertAll(ctx, tx, inserts, records, ids, stored)
 	})
 }
@@ -88,7 +88,7 @@ func insertAll(ctx context.Context, tx *sql.Tx, inserts map[int]*sql.Stmt, recor
 		if n > len(records) {
 			continue
 		}
-		insert := tx.StmtContext(ctx, inserts[n])
+		insert := tx.StmtContext(ctx, inserts[n]) //nolint:sqlclosecheck // ends with the transaction
 		for len(records) >= n {
 			args = args[:0]
 			for i, r := range records[:n] {
@@ -116,7 +116,7 @@ func (s *sqlStore) prepare(ctx context.Context) (map[int]*sql.Stmt, error) {
 		if s.inserts[n] != nil {
 			continue
 		}
-		st, err := s.db.Write.PrepareContext(ctx, insertEvents(n))
+		st, err := s.db.Write.PrepareContext(ctx, insertEvents(n)) //nolint:sqlclosecheck // kept as long as the database
 		if err != nil {
 			return nil, err
 		}

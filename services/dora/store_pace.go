@@ -64,7 +64,7 @@ func (p *pace) busy() bool {
 func (p *pace) storing() (end func()) {
 	p.events.Add(1)
 	return func() {
-		p.last.Store(time.Now().UnixMicro())
+		p.last.Store(time.Now().UnixMicro()) //nolint:forbidigo // it measures
 		p.events.Add(-1)
 	}
 }
@@ -106,7 +106,7 @@ func (s *Service) commitLive(ctx context.Context, batch [][]Record) ([]appended,
 // commitBulk is commit for bulk events: while single ones come in it leaves them
 // most of the time, and goes on all the same.
 func (s *Service) commitBulk(ctx context.Context, batch [][]Record) ([]appended, error) {
-	begin := time.Now()
+	begin := time.Now() //nolint:forbidigo // it measures
 	out, err := s.commit(ctx, batch)
 	if err == nil && s.live.busy() {
 		sleep(ctx, min(time.Duration(float64(time.Since(begin))*(1/bulkShare-1)), mostWait))

@@ -3,6 +3,7 @@ package dora
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -43,7 +44,7 @@ func (s *sqlStore) PutProfile(ctx context.Context, p StoredProfile) (StoredProfi
 	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
 		var last string
 		err := tx.QueryRowContext(ctx, `SELECT version, spec FROM profile WHERE name = $1 ORDER BY version DESC LIMIT 1`, p.Name).Scan(&p.Version, &last)
-		if err != nil && notFound(err) != ErrNotFound {
+		if err != nil && !errors.Is(notFound(err), ErrNotFound) {
 			return err
 		}
 		if p.Spec == "" && last == "" {

@@ -289,7 +289,7 @@ func query(t *testing.T, db *sql.DB, text string, scan func(*sql.Rows) error) {
 	var rows *sql.Rows
 	var err error
 	until(t, "PostgreSQL answers", func() bool {
-		rows, err = db.Query(text) //nolint:sqlclosecheck // closed below
+		rows, err = db.Query(text) //nolint:sqlclosecheck,rowserrcheck // below
 		return err == nil
 	})
 	defer rows.Close() //nolint:errcheck // rows.Err tells

@@ -190,7 +190,7 @@ func OutgoingPullRequest(p *history.PullRequest) (Outgoing, error) {
 	switch {
 	case err != nil || number <= 0:
 		out.Waits = WaitsForNumber
-		return out, nil
+		return out, nil //nolint:nilerr // it waits, which is no fault
 	case p.CreatedAt == 0:
 		out.Waits = WaitsForCreation
 		return out, nil

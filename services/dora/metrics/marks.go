@@ -58,14 +58,12 @@ func Marks(v *View, q Query, p Profile) ([]Mark, error) {
 		}
 	}
 	for _, r := range v.recoveriesBetween(v.index(p), s, from, to) {
-		d, service, what, ref := r.deployment, "", "", ""
-		switch {
-		case r.Incident != nil:
+		d := r.deployment
+		service, ref := d.Service, d.Key()
+		what := "deployment " + ref
+		if r.Incident != nil {
 			service, ref = r.Incident.Service, r.Incident.Key()
 			what = "incident " + ref
-		default:
-			service, ref = d.Service, d.Key()
-			what = "deployment " + ref
 		}
 		switch {
 		case r.Reason == history.ReasonOpen && v.AsOf.Sub(r.anchor.Std()) > LongFailure:

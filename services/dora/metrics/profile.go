@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
-	"github.com/fawkes-idp/fawkes/services/dora/history"
 )
 
 // Names of the built-in profiles; the first is the default.
@@ -91,15 +90,6 @@ type Span int64
 
 // Unknown is a span that is not known.
 const Unknown Span = -1 << 63
-
-// between is the span from a to b: Unknown when either is, or when it would be
-// negative.
-func between(a, b history.Time) Span {
-	if a == 0 || b == 0 || b < a {
-		return Unknown
-	}
-	return Span(b - a)
-}
 
 // Lead is the lead time of one change with its parts. Reason says why Total is
 // unknown, PartReason why the first unknown part is.

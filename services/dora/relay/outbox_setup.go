@@ -11,7 +11,7 @@ import (
 
 // repos lists the connections that a project needs.
 func (o *Outbox) repos(ctx context.Context, project string) ([]string, error) {
-	rows, err := o.db.Read.QueryContext(ctx, `SELECT repo FROM relay_connection WHERE project = $1 ORDER BY repo`, project)
+	rows, err := o.db.Read.QueryContext(ctx, `SELECT repo FROM relay_connection WHERE project = $1 ORDER BY repo`, project) //nolint:sqlclosecheck // each closes them
 	if err != nil {
 		return nil, fmt.Errorf("list the connections of %s: %w", project, err)
 	}

@@ -22,7 +22,7 @@ func (r *Relay) prepareProject(ctx context.Context, name string) error {
 	}
 	ids, err := r.client.setUp(ctx, devlake.ProjectFor(name), connectionNames(name, repos))
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // it is being stopped
 	}
 	if err == nil {
 		r.ready[name] = true
@@ -70,7 +70,7 @@ func (r *Relay) send(ctx context.Context) (more bool, err error) {
 	wg.Wait()
 	if ctx.Err() != nil {
 		r.interrupted(context.WithoutCancel(ctx), items, results)
-		return false, nil
+		return false, nil //nolint:nilerr // it is being stopped; what became of the requests is noted
 	}
 	for n, i := range items {
 		if err := r.settle(ctx, i, results[n]); err != nil {
@@ -150,7 +150,7 @@ func (r *Relay) settle(ctx context.Context, i item, err error) error {
 // requests may share.
 func (r *Relay) unwell(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // it is being stopped
 	}
 	var no *refusal
 	atOnce, after := false, time.Duration(0)
