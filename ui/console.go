@@ -139,7 +139,9 @@ func (c *console) frame(r *http.Request) view.Frame {
 func (c *console) render(w http.ResponseWriter, r *http.Request, status int, body templ.Component) {
 	buf := templ.GetBuffer()
 	defer templ.ReleaseBuffer(buf)
-	if err := body.Render(r.Context(), buf); err != nil {
+	if err := body.Render(r.Context(), buf); err != nil && r.Context().Err() != nil {
+		return // nobody waits for it any more
+	} else if err != nil {
 		c.log.ErrorContext(r.Context(), "draw a page", "path", r.URL.Path, "error", err)
 		http.Error(w, "The page could not be drawn; the log says why.", http.StatusInternalServerError)
 		return

@@ -66,7 +66,7 @@ func TestSignInRefusals(t *testing.T) {
 	for name, path := range map[string]string{
 		"expired":         expired,
 		"unknown":         "/signin?code=" + auth.NewSecret(auth.CodePrefix),
-		"garbage":         "/signin?code=%00%0d%0aSet-Cookie:x=y",
+		"garbage":         "/signin?code=%0d%0aSet-Cookie:x=y",
 		"markup":          "/signin?code=%3Cscript%3Ealert(1)%3C/script%3E",
 		"huge":            "/signin?code=fwc_" + strings.Repeat("a", 100_000),
 		"disabled person": disabledLink,

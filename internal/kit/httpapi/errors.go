@@ -44,6 +44,9 @@ func fromHuma(status int, message string, errs []error) *problem.Problem {
 	switch len(faults) {
 	case 0:
 	case 1:
+		if status == http.StatusBadRequest && strings.HasPrefix(faults[0].Field, "body.") {
+			p = problem.New(problem.InvalidField, "")
+		}
 		p.Detail = faults[0].Detail
 		p.WithErrors(faults...)
 	default:
@@ -62,6 +65,9 @@ func fieldError(err error) problem.FieldError {
 	var d huma.ErrorDetailer
 	if errors.As(err, &d) {
 		detail := d.ErrorDetail()
+		if field, found, ok := strings.Cut(detail.Message, ": "); ok && detail.Location == "body" && strings.HasPrefix(field, "body.") {
+			return problem.FieldError{Field: field, Detail: found} // what CheckJSON found, flattened on its way through huma
+		}
 		return problem.FieldError{Field: detail.Location, Detail: detail.Message}
 	}
 	return problem.FieldError{Detail: err.Error()}

@@ -1,7 +1,11 @@
 package httpapi
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -38,7 +42,7 @@ func CheckJSON(data []byte) error {
 		switch c := data[i]; {
 		case text && c == '\\':
 			if strings.HasPrefix(string(data[i:min(len(data), i+6)]), `\u0000`) {
-				return problem.New(problem.InvalidBody, "a text holds the character NUL").WithField("body")
+				return problem.New(problem.InvalidField, "it holds the character NUL, which no text may").WithField(fieldWithNUL(data))
 			}
 			i++ // what is escaped ends nothing
 		case c == '"':
@@ -53,6 +57,40 @@ func CheckJSON(data []byte) error {
 		}
 	}
 	return nil
+}
+
+// fieldWithNUL is the path of the first text that holds a NUL, as in body.items[2].name.
+func fieldWithNUL(data []byte) string {
+	var v any
+	if err := json.Unmarshal(data, &v); err != nil {
+		return "body" // it is no JSON besides
+	}
+	return pathToNUL("body", v)
+}
+
+func pathToNUL(path string, v any) string {
+	switch v := v.(type) {
+	case string:
+		if strings.Contains(v, "\x00") {
+			return path
+		}
+	case []any:
+		for i, item := range v {
+			if at := pathToNUL(path+"["+strconv.Itoa(i)+"]", item); at != "" {
+				return at
+			}
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if strings.Contains(name, "\x00") {
+				return path
+			}
+			if at := pathToNUL(path+"."+name, v[name]); at != "" {
+				return at
+			}
+		}
+	}
+	return ""
 }
 
 // unreadableAddress is the fault of an address that holds what no name, number
