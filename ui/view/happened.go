@@ -68,14 +68,12 @@ func (t Trend) flags() []flag {
 // annotationHref is the page of what an annotation is about, empty where there is none.
 func annotationHref(f Frame, a delivery.Annotation) string {
 	switch {
-	case a.Ref == "":
+	case a.Ref == "" || !a.Automatic:
 		return ""
-	case strings.Contains(a.Kind, "incident"):
+	case strings.HasPrefix(a.Text, "incident "): // of a failure the reference is either's
 		return f.Scope.Path("incidents", a.Ref)
-	case strings.Contains(a.Kind, "deployment"):
-		return f.Scope.Path("deployments", a.Ref)
 	}
-	return ""
+	return f.Scope.Path("deployments", a.Ref)
 }
 
 // changesOf are the change points of one metric.
