@@ -47,8 +47,8 @@ func (p *logPage) each(apply func(origin int64, at event.Time, body []byte) erro
 }
 
 // readAll applies all that the log holds of some origins, up to a number. apply
-// is called by this goroutine alone.
-func readAll(ctx context.Context, store Store, origins []int64, upTo int64, apply func(origin int64, at event.Time, body []byte) error) error {
+// is called by this goroutine alone, and between two pages rest.
+func readAll(ctx context.Context, store Store, origins []int64, upTo int64, rest func(), apply func(origin int64, at event.Time, body []byte) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read, free := make(chan *logPage, pagesAhead), make(chan *logPage, pagesAhead)
@@ -89,6 +89,7 @@ func readAll(ctx context.Context, store Store, origins []int64, upTo int64, appl
 			if fault = page.each(apply); fault != nil {
 				cancel()
 			}
+			rest()
 		}
 		free <- page
 	}

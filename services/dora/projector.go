@@ -33,9 +33,10 @@ type projector struct {
 	salt  []byte
 
 	wake    chan struct{}
-	hurry   chan struct{}          // someone waits: do not rest
-	waiters atomic.Int64           // how many
-	arrived atomic.Int64           // events that this process stored
+	hurry   chan struct{} // someone waits: do not rest
+	waiters atomic.Int64  // how many
+	arrived atomic.Int64  // events that this process stored
+	crowd   crowd
 	owners  atomic.Pointer[owners] // who owns which origin, for readers
 	alive   atomic.Pointer[[]string]
 	watched func() bool // somebody looks on without asking; may be nil

@@ -39,7 +39,8 @@ func (p *projector) load(ctx context.Context, name string, upTo int64) error {
 	}
 	slices.Sort(ids)
 	defer sparing()()
-	err = readAll(ctx, p.store, ids, upTo, func(origin int64, at event.Time, body []byte) error {
+	v.ledger.GiveWay = p.giveWay(ctx)
+	err = readAll(ctx, p.store, ids, upTo, v.ledger.GiveWay(), func(origin int64, at event.Time, body []byte) error {
 		o := p.origins[origin]
 		return v.ledger.ApplyPacked(o.Type, o.Source, at, body)
 	})

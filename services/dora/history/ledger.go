@@ -14,6 +14,11 @@ import (
 // Ledger holds what has been reported about one project, merged entity by
 // entity, and the history derived from it. It is not safe for concurrent use.
 type Ledger struct {
+	// GiveWay, when set, is asked by each goroutine of a settling for a function
+	// that it then calls between two pieces of work, and which may rest in the
+	// favour of whoever has more urgent work on the same processors.
+	GiveWay func() (rest func())
+
 	spec project.Spec
 	salt []byte
 

@@ -71,7 +71,7 @@ func (l *Ledger) SettleTo(put func(key string, block []byte) error) (deleted []s
 	s := &l.state
 	e := newEncoder(s.seed)
 	active := l.activeRepositories()
-	inParallel(len(active), func(_, i int) {
+	l.inParallel(len(active), func(_, i int) {
 		r := active[i]
 		r.rederive(r.dag.generations())
 	})
@@ -141,7 +141,7 @@ func (l *Ledger) encode(first *encoder, work []func(*encoder), put func(key stri
 	}
 	go func() {
 		defer close(made)
-		inParallel(len(work), func(worker, i int) { work[i](all[worker]) })
+		l.inParallel(len(work), func(worker, i int) { work[i](all[worker]) })
 	}()
 	for b := range made {
 		if err == nil {
@@ -157,17 +157,27 @@ func (l *Ledger) encode(first *encoder, work []func(*encoder), put func(key stri
 
 // inParallel does n pieces of work that do not touch each other; worker numbers
 // who does it, from 0.
-func inParallel(n int, do func(worker, i int)) {
+func (l *Ledger) inParallel(n int, do func(worker, i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for worker := range processors(n) {
 		wg.Go(func() {
+			rest := l.pause()
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				do(worker, i)
+				rest()
 			}
 		})
 	}
 	wg.Wait()
+}
+
+// pause is what one goroutine calls between two pieces of its work.
+func (l *Ledger) pause() func() {
+	if l.GiveWay == nil {
+		return func() {}
+	}
+	return l.GiveWay()
 }
 
 func processors(n int) int { return min(n, runtime.GOMAXPROCS(0)) }
@@ -214,8 +224,10 @@ func (l *Ledger) attribute(e *encoder, active []*repository) (moved bool) {
 	}
 	s.vanished = nil
 	delivered := map[laneKey]bool{}
+	rest := l.pause()
 	for k, ln := range s.lanes {
 		if ln.dirty {
+			rest()
 			moved, delivered[k] = true, true
 			l.attributeLane(ln)
 			ln.kinds()
