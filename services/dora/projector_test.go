@@ -205,6 +205,10 @@ func TestAStoreThatHiccupsLosesAndDoublesNothing(t *testing.T) {
 		wg.Wait()
 		f.set(0)
 		bad.caughtUp()
+		// A look at the log may have failed since all was there; the next does not.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		bad.svc.projector.awaitHealth(ctx)
 		if err := bad.svc.projector.fault(); err != nil {
 			t.Errorf("the projector recovered, and says %v", err)
 		}

@@ -10,7 +10,6 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -54,18 +53,7 @@ func each(t *testing.T, run func(t *testing.T, s *server)) {
 // onSQLite runs a test of what no engine has a part in, on SQLite alone.
 func onSQLite(t *testing.T, run func(t *testing.T, s *server)) {
 	t.Helper()
-	db, err := sqlstore.Open(context.Background(), "sqlite:"+filepath.Join(t.TempDir(), "dora.db"), sqlstore.Options{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := db.Migrate(context.Background(), Migrations()); err != nil {
-		t.Fatal(err)
-	}
+	db := storetest.OpenSQLite(t, Migrations())
 	run(t, serve(t, db, NewStore(db)))
 }
 

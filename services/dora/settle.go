@@ -202,14 +202,15 @@ func (s storedSums) unlike(all blockSource) blockSource {
 	}
 }
 
-// publish lets waiters see how far the projections have come.
+// publish lets waiters see how far the projections have come, and that they
+// follow the log: whoever hears that all is there hears of no fault before.
 func (p *projector) publish() {
 	at, others := progress{p.seq, p.declared}, p.others()
 	p.mu.Lock()
-	news := p.done != at || p.seen != at || !maps.Equal(p.foreign, others)
+	news := p.err != nil || p.done != at || p.seen != at || !maps.Equal(p.foreign, others)
 	p.mu.Unlock()
 	if news {
-		p.note(func() { p.done, p.seen, p.foreign = at, at, others })
+		p.note(func() { p.done, p.seen, p.foreign, p.err = at, at, others, nil })
 	}
 }
 

@@ -23,11 +23,8 @@ func (s *sqlStore) Quarantine(ctx context.Context, q Quarantined, room Space) (i
 	kept := int64(len(q.Body)+len(headers)+len(q.Query)) + keptRow
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		dropped = 0
-		if s.db.Engine == sqlstore.Postgres {
-			// One at a time: each may have to make room in another's share.
-			if _, err := tx.ExecContext(ctx, `LOCK TABLE quarantine_room IN SHARE ROW EXCLUSIVE MODE`); err != nil {
-				return err
-			}
+		if err := s.alone(ctx, tx); err != nil {
+			return err
 		}
 		if err := tx.QueryRowContext(ctx, `INSERT INTO quarantine (received_at, source, source_name, room, project, kind, delivery, field, detail, size, body,
 			truncated, path, query, headers, kept, status) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id`,
@@ -45,6 +42,16 @@ func (s *sqlStore) Quarantine(ctx context.Context, q Quarantined, room Space) (i
 		return 0, 0, fmt.Errorf("quarantine a delivery: %w", err)
 	}
 	return id, dropped, nil
+}
+
+// alone lets only one transaction at a time change what the senders take: each
+// may have to make room in another's share.
+func (s *sqlStore) alone(ctx context.Context, tx *sql.Tx) error {
+	if s.db.Engine != sqlstore.Postgres {
+		return nil // where there is one writer
+	}
+	_, err := tx.ExecContext(ctx, `LOCK TABLE quarantine_room IN SHARE ROW EXCLUSIVE MODE`)
+	return err
 }
 
 func number(b bool) int64 {
@@ -235,6 +242,9 @@ func (s *sqlStore) PurgeQuarantine(ctx context.Context, before event.Time) (remo
 			return removed, err
 		}
 		err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+			if err := s.alone(ctx, tx); err != nil {
+				return err
+			}
 			for _, r := range old {
 				res, err := tx.ExecContext(ctx, `DELETE FROM quarantine WHERE id = $1`, r.id)
 				if err != nil {

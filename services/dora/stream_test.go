@@ -203,11 +203,18 @@ func TestAStreamEndsWithTheProgramAndWithTheCredential(t *testing.T) {
 	})
 }
 
+// oneStream is the service begun anew, with a place for one stream.
+func (s *server) oneStream() *server {
+	s.t.Helper()
+	s.stop()
+	return serveAs(s.t, s.db, s.store, Config{GitHubSecret: githubSecret, GitHubIncidentLabels: []string{"incident"}, Streams: 1})
+}
+
 func TestStreamsAreBoundedAndRefuseNonsense(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
+		s = s.oneStream()
 		s.post(deploymentLine("1", "a", "2026-03-02T10:00:00Z"))
 		address, _ := s.streaming()
-		s.svc.streams.places = make(chan struct{}, 1)
 		first := s.follow(address, "?project=shop", operatorToken)
 		first.want("projection")
 		if second := s.follow(address, "", operatorToken); second.code != 503 || second.head.Get("Retry-After") == "" {
@@ -289,8 +296,8 @@ func TestAStreamTellsNobodyOfTheProjectsOfOthers(t *testing.T) {
 // not pile up.
 func TestASlowReaderIsCutOff(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
+		s = s.oneStream()
 		s.svc.streams.patience = 50 * time.Millisecond
-		s.svc.streams.places = make(chan struct{}, 1)
 		s.post(numbered(1), numbered(2))
 		here, there := net.Pipe()
 		defer here.Close() //nolint:errcheck // the test's own

@@ -199,10 +199,35 @@ func (s *Server) DSN(database string) string {
 // test ends.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
-	name := fmt.Sprintf("test_%d", s.databases.Add(1))
-	if err := s.exec(s.DSN("postgres"), "CREATE DATABASE "+name); err != nil {
-		t.Fatalf("create database %s: %v", name, err)
+	return s.passing(t, s.create(t, ""))
+}
+
+// Lasting makes an empty database that stays as long as the server, and returns
+// its name: a pattern for Copy.
+func (s *Server) Lasting(t testing.TB) string {
+	t.Helper()
+	return s.create(t, "")
+}
+
+// Copy is Database with what another database holds, which nobody may be
+// connected to.
+func (s *Server) Copy(t testing.TB, of string) string {
+	t.Helper()
+	return s.passing(t, s.create(t, " TEMPLATE "+of))
+}
+
+func (s *Server) create(t testing.TB, as string) (name string) {
+	t.Helper()
+	name = fmt.Sprintf("test_%d", s.databases.Add(1))
+	if err := s.exec(s.DSN("postgres"), "CREATE DATABASE "+name+as); err != nil {
+		t.Fatalf("create database %s%s: %v", name, as, err)
 	}
+	return name
+}
+
+// passing drops a database when the test ends.
+func (s *Server) passing(t testing.TB, name string) (url string) {
+	t.Helper()
 	t.Cleanup(func() {
 		if !s.running() {
 			return // its folder goes with the server

@@ -30,17 +30,25 @@ func Each(t *testing.T, migrations fs.FS, run func(t *testing.T, db *sqlstore.DB
 // OpenSQLite opens a fresh database in a file of the test's own folder.
 func OpenSQLite(t testing.TB, migrations fs.FS) *sqlstore.DB {
 	t.Helper()
-	return open(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"), migrations)
+	path := filepath.Join(t.TempDir(), "test.db")
+	if migrations != nil {
+		templateOf(t, migrations).writeSQLite(t, migrations, path)
+	}
+	return open(t, "sqlite:"+path)
 }
 
 // OpenPostgres opens a fresh database of the PostgreSQL server that the tests of
 // this binary share.
 func OpenPostgres(t testing.TB, migrations fs.FS) *sqlstore.DB {
 	t.Helper()
-	return open(t, pgtest.Start(t).Database(t), migrations)
+	server := pgtest.Start(t)
+	if migrations == nil {
+		return open(t, server.Database(t))
+	}
+	return open(t, templateOf(t, migrations).copyPostgres(t, migrations, server))
 }
 
-func open(t testing.TB, url string, migrations fs.FS) *sqlstore.DB {
+func open(t testing.TB, url string) *sqlstore.DB {
 	t.Helper()
 	db, err := sqlstore.Open(context.Background(), url, sqlstore.Options{Logger: slog.New(slog.DiscardHandler), AppName: "storetest"})
 	if err != nil {
@@ -51,11 +59,5 @@ func open(t testing.TB, url string, migrations fs.FS) *sqlstore.DB {
 			t.Errorf("close the test database: %v", err)
 		}
 	})
-	if migrations == nil {
-		return db
-	}
-	if err := db.Migrate(context.Background(), migrations); err != nil {
-		t.Fatalf("migrate the test database: %v", err)
-	}
 	return db
 }
