@@ -98,8 +98,8 @@ func deploymentNotes(a answer, d metrics.Deployment) []noteBody {
 }
 
 func incidentNote(a answer, i metrics.Incident) noteBody {
-	n := noteBody{Rule: i.LinkedBy}
-	switch i.LinkedBy {
+	n := noteBody{Rule: i.Rule}
+	switch i.Rule {
 	case history.LinkExplicit:
 		n.Detail = "The incident itself names the deployment."
 	case history.LinkArtifact:

@@ -178,7 +178,7 @@ func change(w dora.Change) Change {
 func incident(w dora.Incident) Incident {
 	return Incident{
 		Key: w.Key, ID: w.ID, Source: w.Source, Title: value(w.Title), Severity: value(w.Severity), Service: value(w.Service), Environment: value(w.Environment),
-		OpenedAt: w.OpenedAt, ResolvedAt: w.ResolvedAt, DeploymentKey: value(w.Deployment), DeploymentID: value(w.DeploymentID), LinkedBy: w.LinkedBy,
+		OpenedAt: w.OpenedAt, ResolvedAt: w.ResolvedAt, DeploymentKey: value(w.Deployment), DeploymentID: value(w.DeploymentID), LinkedBy: string(w.LinkedBy),
 		URL: value(w.URL), Reason: value(w.Reason),
 	}
 }

@@ -233,6 +233,30 @@ func (e EvidenceRowUnit) Valid() bool {
 	}
 }
 
+// Defines values for IncidentLinkedBy.
+const (
+	Artifact IncidentLinkedBy = "artifact"
+	Explicit IncidentLinkedBy = "explicit"
+	None     IncidentLinkedBy = "none"
+	Time     IncidentLinkedBy = "time"
+)
+
+// Valid indicates whether the value is a known member of the IncidentLinkedBy enum.
+func (e IncidentLinkedBy) Valid() bool {
+	switch e {
+	case Artifact:
+		return true
+	case Explicit:
+		return true
+	case None:
+		return true
+	case Time:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for MakeBadgeRequestMetric.
 const (
 	MakeBadgeRequestMetricChangeFailRate               MakeBadgeRequestMetric = "change_fail_rate"
@@ -1575,8 +1599,8 @@ type Incident struct {
 	// Key source/id: unique within the project
 	Key string `json:"key"`
 
-	// LinkedBy By which rule: explicit, artifact, time or none; under other profiles their own
-	LinkedBy string `json:"linked_by"`
+	// LinkedBy By which rule
+	LinkedBy IncidentLinkedBy `json:"linked_by"`
 
 	// OpenedAt When it began
 	OpenedAt *time.Time `json:"opened_at"`
@@ -1602,6 +1626,9 @@ type Incident struct {
 	// URL The source's page
 	URL *string `json:"url"`
 }
+
+// IncidentLinkedBy By which rule
+type IncidentLinkedBy string
 
 // IncidentEvidence defines model for IncidentEvidence.
 type IncidentEvidence struct {

@@ -280,11 +280,14 @@ func (m *reference) incidentLines(out lines, lanes map[[2]string][]*refRow) {
 			}
 			return out
 		}
-		for n, d := range rows {
-			var end ending
-			if len(failures(d)) > 0 {
-				end = restored(d, rows[n+1:], back[d], caused[d.Key()], func(d *refRow) bool { return len(failures(d)) > 0 })
+		ends := make([]ending, len(rows))
+		for n := len(rows) - 1; n >= 0; n-- {
+			if d := rows[n]; len(failures(d)) > 0 {
+				ends[n] = restored(d, rows[n+1:], ends[n+1:], back[d], caused[d.Key()], func(d *refRow) bool { return len(failures(d)) > 0 })
 			}
+		}
+		for n, d := range rows {
+			end := ends[n]
 			reason := d.Reason
 			if d.good() && d.found != "" && m.spec.FirstDeployment != project.FirstAttribute &&
 				!slices.ContainsFunc(rows[:n], func(b *refRow) bool { return b.r == d.r && b.good() && b.found != "" }) {
@@ -303,7 +306,7 @@ type ending struct {
 }
 
 // restored is what ended a failure first.
-func restored(d *refRow, after []*refRow, rollback *refRow, incidents []*history.Incident, failed func(*refRow) bool) ending {
+func restored(d *refRow, after []*refRow, later []ending, rollback *refRow, incidents []*history.Incident, failed func(*refRow) bool) ending {
 	var all []ending
 	began := d.FinishedAt.Std()
 	if d.Outcome != event.OutcomeFailure && rollback == nil {
@@ -328,6 +331,12 @@ func restored(d *refRow, after []*refRow, rollback *refRow, incidents []*history
 	for _, n := range after {
 		if n.good() && !failed(n) && n.FinishedAt.Std().Sub(began) >= time.Duration(0) {
 			all = append(all, ending{n.FinishedAt, history.RestoredDeployment, n.Key()})
+			break
+		}
+	}
+	for _, e := range later { // a follow-up that turned out bad, until service was restored after it
+		if e.at != 0 && !e.at.Std().Before(began) {
+			all = append(all, e)
 			break
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/project"
 )
 
@@ -15,8 +16,8 @@ const (
 	day  = Time(24 * 3600 * 1e6)
 	hour = Time(3600 * 1e6)
 
-	// sameWithin is how far apart two reports of one version may lie and be one
-	// deployment, as long as no other version came in between.
+	// sameWithin is how long before GitOps brought a version a pipeline may have
+	// asked for it, as long as no other version came in between.
 	sameWithin = day
 	// closeBy is how far apart they may lie whatever came in between: clocks and
 	// pipelines differ by minutes.
@@ -230,14 +231,22 @@ func compareFlags(a, b bool) int {
 	return 1
 }
 
-// match finds the deployment that s is a report of: the nearest of its version,
-// at most a day away, and then only if no other version took effect in between.
+// carriesOut says whether p may be, hours later, what s began: a pipeline has
+// succeeded when it has asked GitOps for a version, and somebody lets GitOps
+// bring it in the evening. Others that lie so far apart are two deployments.
+func carriesOut(p, s *sighting) bool {
+	return project.ClassOf(p.Source) == project.ClassGitOps && s.Outcome == event.OutcomeSuccess && s.to <= p.from
+}
+
+// match finds the deployment that s is a report of: the nearest of its version
+// close by, or within a day where that one may carry out what s began and no
+// other version took effect in between.
 func (t timeline) match(s *sighting) *sighting {
 	var best *sighting
 	var bestGap, bestEnds Time
 	for _, p := range t.around(s, sameWithin) {
 		gap, ok := apart(p, s)
-		if !ok || gap > sameWithin || !alike(p, s) {
+		if !ok || gap > sameWithin || !alike(p, s) || gap > closeBy && !carriesOut(p, s) {
 			continue
 		}
 		ends := max(p.to-s.to, s.to-p.to)

@@ -21,12 +21,13 @@ func (ln *lane) fail() {
 		}
 		r.Failed = len(r.Failures) > 0
 	}
-	var good []*row // that succeeded and did not fail, the latest first
+	var good, bad []*row // that succeeded and did not fail, and that failed, the latest first
 	for n := len(ln.rows) - 1; n >= 0; n-- {
 		r := ln.rows[n]
 		switch {
 		case r.Failed:
-			r.restore(good)
+			r.restore(good, bad)
+			bad = append(bad, r)
 		case r.succeeded():
 			good = append(good, r)
 		}
@@ -34,9 +35,10 @@ func (ln *lane) fail() {
 }
 
 // restore finds what ended a failure first: the next good deployment, the
-// rollback, or the resolution of its incidents. A failure that only incidents
-// tell of began with the first of them.
-func (r *row) restore(good []*row) {
+// rollback, the resolution of its incidents, or the end of the next failure: when
+// service is restored after a follow-up that turned out bad, it is restored. A
+// failure that only incidents tell of began with the first of them.
+func (r *row) restore(good, bad []*row) {
 	end := func(at Time, by, ref string) {
 		if at >= r.FinishedAt && (r.RestoredAt == 0 || at < r.RestoredAt) {
 			r.RestoredAt, r.RestoredBy, r.RestoredRef = at, by, ref
@@ -73,5 +75,11 @@ func (r *row) restore(good []*row) {
 	}
 	if low > 0 {
 		end(good[low-1].FinishedAt, RestoredDeployment, good[low-1].key)
+	}
+	for n := len(bad) - 1; n >= 0; n-- {
+		if next := bad[n]; next.RestoredAt != 0 && next.RestoredAt >= began {
+			end(next.RestoredAt, next.RestoredBy, next.RestoredRef)
+			break
+		}
 	}
 }

@@ -84,3 +84,22 @@ func TestAFailureEndsWithWhicheverComesFirst(t *testing.T) {
 		})
 	}
 }
+
+// A follow-up that caused an incident ends the failure before it when that
+// incident is resolved: service has been whole since.
+func TestAFailureEndsWithTheFailureOfItsFollowUp(t *testing.T) {
+	s := &story{t: t}
+	s.commit("a", 1, 1)
+	s.commit("b", 2, 2, "a")
+	s.commit("c", 3, 3, "b")
+	s.deploy("1", "a", 5)
+	s.deploy("2", "b", 10, outcome(event.OutcomeFailure))
+	s.deploy("3", "c", 20)
+	s.incident("i", 25, 30, func(i *event.Incident) { i.CausedByDeployment = event.Some("3") })
+	p := s.settle()
+	for _, id := range []string{"2", "3"} {
+		if d := deployment(t, p, id); d.RestoredAt != at(30) || d.RestoredBy != history.RestoredIncident {
+			t.Errorf("deployment %s: restored at %v by %q, want with the incident", id, d.RestoredAt.Std(), d.RestoredBy)
+		}
+	}
+}

@@ -86,7 +86,12 @@ func nearest(of []*refRow, r *refRow) *refRow {
 		return g, to.Sub(end).Abs(), from.UnixMicro(), p.Key()
 	}
 	for _, p := range of {
-		if g, ok := gap(p, r); !ok || g > 24*time.Hour || !sameVersion(p, r) {
+		g, ok := gap(p, r)
+		if !ok || g > 24*time.Hour || !sameVersion(p, r) {
+			continue
+		}
+		begin, _, _ := p.span()
+		if asked := gitOps(p.Source) && r.Outcome == event.OutcomeSuccess && !end.After(begin); g > time.Hour && !asked {
 			continue
 		}
 		if best == nil {

@@ -262,7 +262,7 @@ func readBound(metric, level, s string) (Bound, bool) {
 		if unit == UnitPerDay {
 			words = strings.TrimSpace(n) + " a day or more"
 		}
-		return Bound{level, AtLeast, v, unit, words}, ok && unit != "" && err == nil && v > 0 && v <= 1e6
+		return Bound{level, AtLeast, v, unit, words}, ok && unit != "" && err == nil && v > 0 && v <= map[string]float64{UnitPerDay: 1e6, unitPerWeek: 7, unitPerMonth: 31}[unit]
 	case ChangeFailRate:
 		n, percent := strings.CutSuffix(s, "%")
 		v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)

@@ -79,7 +79,8 @@ type Incident struct {
 	ResolvedAt   *time.Time `json:"resolved_at" doc:"When it was resolved"`
 	DeploymentID *string    `json:"deployment_id" doc:"Id of the deployment that caused it"`
 	Deployment   *string    `json:"deployment" doc:"Key of that one"`
-	LinkedBy     string     `json:"linked_by" doc:"By which rule: explicit, artifact, time or none; under other profiles their own"`
+	LinkedBy     string     `json:"linked_by" enum:"explicit,artifact,time,none" doc:"By which rule"`
+	Rule         string     `json:"-"` // the same in the words of the profile
 	Reason       *string    `json:"reason" doc:"Why no deployment is linked"`
 }
 

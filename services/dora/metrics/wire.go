@@ -124,15 +124,18 @@ func (v *View) incidentRow(p Profile, i *history.Incident) Incident {
 	out := Incident{
 		ID: i.ID, Source: i.Source, Key: i.Key(), Service: text(i.Service), Environment: text(i.Environment),
 		Severity: text(i.Severity), Title: text(i.Title), URL: text(i.URL),
-		OpenedAt: instant(i.OpenedAt), ResolvedAt: instant(i.ResolvedAt), Deployment: text(key), LinkedBy: rule,
+		OpenedAt: instant(i.OpenedAt), ResolvedAt: instant(i.ResolvedAt), Deployment: text(key), LinkedBy: rule, Rule: rule,
 	}
 	if key == "" {
-		out.LinkedBy, out.Reason = history.LinkNone, text(unlinked(i))
+		out.LinkedBy, out.Rule, out.Reason = history.LinkNone, history.LinkNone, text(unlinked(i))
 		return out
 	}
 	out.DeploymentID = text(i.DeploymentID)
 	if at, ok := v.keys()[key]; ok {
 		out.DeploymentID = text(v.at(at).ID)
+	}
+	if rule == RuleLatestDeployment {
+		out.LinkedBy = history.LinkTime // the wire's word for whatever goes by time
 	}
 	return out
 }
