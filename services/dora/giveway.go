@@ -45,6 +45,9 @@ func (p *projector) giveWay(ctx context.Context) func() func() {
 			if worked < leastWork {
 				return
 			}
+			if alive := p.alive.Load(); p.moving.Load() || alive != nil && len(*alive) > 1 {
+				return // another replica, or who asks it, may wait for this one
+			}
 			now := time.Now() //nolint:forbidigo // it measures
 			if p.crowd.now(p.arrived.Load(), now) {
 				sleep(ctx, min(restShare*worked, mostNap))

@@ -36,7 +36,11 @@ func (p *projector) keepAlive(ctx context.Context) (end func()) {
 				p.log.WarnContext(ctx, "this replica could not give a sign of life; it is tried again", "error", err)
 			default:
 				if was := p.alive.Swap(&alive); was == nil || !slices.Equal(*was, alive) {
+					p.moving.Store(true)
 					p.notify()
+				}
+				if err := p.share(ctx, alive); err != nil && ctx.Err() == nil {
+					p.log.WarnContext(ctx, "projects that another replica should have were not returned; it is tried again", "error", err)
 				}
 			}
 			if !sleep(ctx, beatEvery) {
@@ -48,6 +52,26 @@ func (p *projector) keepAlive(ctx context.Context) (end func()) {
 		cancel()
 		<-done
 	}
+}
+
+// share gives back the leases of projects that another replica should have. It
+// does not wait for the projector, which may be deriving one of them: what that
+// has not stored yet is refused from now on, and the other replica derives it.
+func (p *projector) share(ctx context.Context, alive []string) error {
+	if len(alive) < 2 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, aliveFor)
+	defer cancel()
+	all, err := p.store.Leases(ctx)
+	if err != nil {
+		return err
+	}
+	give := slices.DeleteFunc(all, func(l Lease) bool { return l.Holder != p.id || preferred(l.Project, alive) == p.id })
+	if len(give) == 0 {
+		return nil
+	}
+	return p.store.Release(ctx, give)
 }
 
 // leave lets the others have the leases at once.
@@ -83,6 +107,7 @@ func preferred(project string, alive []string) string {
 // takes those that this one should have and that are free, or whose holder gives
 // no sign of life.
 func (p *projector) look(ctx context.Context) error {
+	p.moving.Store(false) // before it is read who is alive: whoever comes now sets it again
 	alive := p.alive.Load()
 	if alive == nil {
 		return nil // not known yet

@@ -261,3 +261,54 @@ func waitFor(t *testing.T, done func() bool) {
 		}
 	}
 }
+
+// TestABusyReplicaGivesBackWhatAnotherShouldHave has a replica that is in the
+// middle of storing a projection, and a second one come.
+func TestABusyReplicaGivesBackWhatAnotherShouldHave(t *testing.T) {
+	each(t, func(t *testing.T, s *server) {
+		s.stop()
+		const projects = 16 // by the hash, one of two replicas has none once in 30,000 times
+		var still, caught atomic.Bool
+		gate := make(chan struct{})
+		busy := serve(t, s.db, &watched{Store: NewStore(s.db), before: func(method string) error {
+			if still.Load() && method == "PutBlocks" {
+				caught.Store(true)
+				<-gate
+			}
+			return nil
+		}})
+		for n := range projects {
+			busy.post(deploymentLine(fmt.Sprint(n), "a", "2026-03-02T10:00:00Z", "project", fmt.Sprintf("p%d", n)))
+		}
+		busy.caughtUp()
+		still.Store(true)
+		busy.append(deploymentLine("more", "b", "2026-03-02T11:00:00Z", "project", "p0"))
+		busy.svc.projector.notify()
+		waitFor(t, caught.Load)
+
+		next := serve(t, s.db, NewStore(s.db))
+		waitFor(t, func() bool {
+			all, err := s.store.Leases(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range all {
+				if l.Holder != preferred(l.Project, []string{busy.svc.projector.id, next.svc.projector.id}) {
+					return false
+				}
+			}
+			return len(all) == projects
+		})
+		still.Store(false)
+		close(gate)
+		for _, v := range []*server{busy, next} {
+			if got, _ := v.walk("/api/dora/v1/deployments?project=p0", "id", 100); len(got) != 2 {
+				t.Errorf("deployments %v, want both", got)
+			}
+		}
+		next.stop()
+		busy.caughtUp()
+		busy.stop()
+		busy.sameAnew()
+	})
+}

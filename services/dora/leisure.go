@@ -26,10 +26,10 @@ func (p *projector) came(n int) {
 	p.notify()
 }
 
-// leisure waits for the end of a flood of events, for somebody who asks, or for
-// the bounds of the wait.
+// leisure waits for the end of a flood of events, for somebody who asks, for
+// another replica, or for the bounds of the wait.
 func (p *projector) leisure(ctx context.Context) {
-	if len(p.peers) > 1 || p.watched != nil && p.watched() {
+	if len(p.peers) != 1 || p.moving.Load() || p.watched != nil && p.watched() {
 		return // whoever asks another replica cannot hurry this one, nor who only looks on
 	}
 	arrived := p.arrived.Load()
@@ -45,6 +45,9 @@ func (p *projector) leisure(ctx context.Context) {
 		case <-p.hurry:
 			return
 		case <-t.C:
+		}
+		if p.moving.Load() {
+			return
 		}
 		now := p.arrived.Load()
 		if now-arrived < floodStep || now-p.taken > mostBacklog {

@@ -15,6 +15,7 @@ import (
 func TestLeisureEndsWhenSomebodyAsksOrTheFloodEnds(t *testing.T) {
 	fresh := func(arrived int) *projector {
 		p := newProjector(nil, clock.System(), slog.New(slog.DiscardHandler))
+		p.peers = []string{p.id}
 		p.came(arrived)
 		return p
 	}
@@ -38,6 +39,16 @@ func TestLeisureEndsWhenSomebodyAsksOrTheFloodEnds(t *testing.T) {
 	asked.press()
 	if d := took(asked); d >= leisureStep {
 		t.Errorf("somebody asks, but it waited %s", d)
+	}
+	joined := fresh(floodSize)
+	joined.moving.Store(true)
+	if d := took(joined); d >= leisureStep {
+		t.Errorf("another replica came, but it waited %s", d)
+	}
+	unknown := fresh(floodSize)
+	unknown.peers = nil
+	if d := took(unknown); d >= leisureStep {
+		t.Errorf("it is not known whether there are other replicas, but it waited %s", d)
 	}
 	endless := fresh(floodSize)
 	stop := make(chan struct{})

@@ -39,6 +39,7 @@ type projector struct {
 	crowd   crowd
 	owners  atomic.Pointer[owners] // who owns which origin, for readers
 	alive   atomic.Pointer[[]string]
+	moving  atomic.Bool // a replica came or went, and the leases were not looked at since
 	watched func() bool // somebody looks on without asking; may be nil
 
 	// The rest belongs to the goroutine that runs.
@@ -371,7 +372,8 @@ func (p *projector) step(ctx context.Context) (more bool, err error) {
 		p.announce()
 		return true, nil
 	}
-	return more, p.settle(ctx)
+	settled, err := p.settle(ctx)
+	return more || !settled, err
 }
 
 // applyBatch takes entries into the ledgers of the projects that this replica

@@ -51,8 +51,9 @@ func (p *projector) load(ctx context.Context, name string, upTo int64) error {
 	return nil
 }
 
-// settle derives what is dirty and stores it.
-func (p *projector) settle(ctx context.Context) error {
+// settle derives what is dirty and stores it. It says that it has not done all
+// of it when it ended early because the leases have to be looked at.
+func (p *projector) settle(ctx context.Context) (all bool, err error) {
 	begin := p.clock.Now()
 	var dirty []string
 	for name, v := range p.projects {
@@ -62,8 +63,12 @@ func (p *projector) settle(ctx context.Context) error {
 	}
 	slices.Sort(dirty)
 	for _, name := range dirty {
+		if p.moving.Load() {
+			p.announce()
+			return false, nil
+		}
 		if err := p.settleNamed(ctx, name); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if len(dirty) > 0 {
@@ -71,7 +76,7 @@ func (p *projector) settle(ctx context.Context) error {
 		p.cost = p.lastDone.Sub(begin)
 	}
 	p.publish()
-	return nil
+	return true, nil
 }
 
 // settleNamed settles one project; that it belongs to another replica by now is
