@@ -302,6 +302,7 @@ func TestABusyReplicaGivesBackWhatAnotherShouldHave(t *testing.T) {
 		still.Store(false)
 		close(gate)
 		for _, v := range []*server{busy, next} {
+			v.caughtUp()
 			if got, _ := v.walk("/api/dora/v1/deployments?project=p0", "id", 100); len(got) != 2 {
 				t.Errorf("deployments %v, want both", got)
 			}
