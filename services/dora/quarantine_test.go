@@ -156,7 +156,7 @@ func TestManyAreReplayedAfterAFix(t *testing.T) {
 			}
 			cursor = "&cursor=" + *one.NextCursor
 		}
-		if calls != 2 || all.Replayed != mostAtOnce-3 || all.Stored != all.Replayed || all.Failed != 6 || len(all.Errors) != 6 || all.Errors[0].Field != "repo" {
+		if calls < 2 || all.Replayed != mostAtOnce-3 || all.Stored != all.Replayed || all.Failed != 6 || len(all.Errors) != 6 || all.Errors[0].Field != "repo" {
 			t.Errorf("in %d calls %d replayed, %d stored, %d failed: %+v", calls, all.Replayed, all.Stored, all.Failed, all.Errors)
 		}
 		if l := s.inQuarantine("project=shop&limit=1"); l.Counts["open"] != 6 || l.Counts["replayed"] != all.Replayed || l.Total != mostAtOnce+3 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/audit"
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
@@ -155,6 +156,9 @@ func whoAsks(ctx context.Context) string {
 // mostAtOnce is how many deliveries one call replays or discards.
 const mostAtOnce = 500
 
+// settleFor is how long one call goes on, well below what a request may take.
+const settleFor = 10 * time.Second
+
 // settledMany says what became of many.
 type settledMany struct {
 	Replayed   int           `json:"replayed" doc:"Deliveries that could be read now"`
@@ -174,7 +178,7 @@ type replayFault struct {
 }
 
 // settleMany replays or discards the open deliveries of a filter, the newest
-// first, beginning before a number.
+// first, beginning before a number. It stops in time to say how far it came.
 func (s *Service) settleMany(ctx context.Context, f QuarantineFilter, before int64, discard bool) (settledMany, error) {
 	out := settledMany{Errors: []replayFault{}}
 	f.Status = statusOpen
@@ -186,9 +190,14 @@ func (s *Service) settleMany(ctx context.Context, f QuarantineFilter, before int
 		rows = rows[:mostAtOnce]
 		out.NextCursor = cursorAt(int(rows[mostAtOnce-1].ID))
 	}
-	for _, row := range rows {
+	end := s.clock.Now().Add(settleFor)
+	for i, row := range rows {
 		if ctx.Err() != nil {
 			return out, ctx.Err()
+		}
+		if i > 0 && s.clock.Now().After(end) { // the rest is for the next call, before this one's time is over
+			out.NextCursor = cursorAt(int(rows[i-1].ID))
+			break
 		}
 		q, err := s.quarantined(ctx, row.ID)
 		var one replayed
