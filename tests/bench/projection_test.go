@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -51,9 +52,17 @@ func BenchmarkProjection(b *testing.B) {
 		derived := time.Since(begin)
 		row(b, fmt.Sprintf("recompute %d commits, %d deployments, %s", commits, deployments, engine),
 			fmt.Sprintf("%.2f s", derived.Seconds()), "reading the log", fmt.Sprintf("%.2f s (x%.1f); storing it %.0f/s", scan.Seconds(), derived.Seconds()/scan.Seconds(), perSecond(n, filled)))
+		held, err := store.Claim(ctx, "bench", []string{bigProject}, true)
+		if err != nil || len(held) != 1 {
+			b.Fatalf("claim the project: %d leases, %v", len(held), err)
+		}
+		if err := errors.Join(store.DropProjection(ctx, held[0]), store.Leave(ctx, "bench")); err != nil {
+			b.Fatal(err)
+		}
 		if err := db.Close(); err != nil {
 			b.Fatal(err)
 		}
+		anew(b, program, url, engine, n)
 		questions(b, program, url, engine)
 	}
 }
@@ -73,6 +82,42 @@ func scanLog(b *testing.B, store dora.Store) int {
 		b.Fatal(err)
 	}
 	return n
+}
+
+// anew has a server find the log without its projection, and says how much
+// memory making it took. The baseline is the same server with an empty log.
+func anew(b *testing.B, program, url string, engine sqlstore.Engine, n int) {
+	b.Helper()
+	idle := process.Service(b, program, "dora", "FAWKES_DORA_DATABASE_URL="+storageURL(b, engine))
+	least, err := idle.Usage()
+	if err != nil {
+		b.Fatal(err)
+	}
+	idle.Stop()
+	p := process.Service(b, program, "dora", "FAWKES_DORA_DATABASE_URL="+url)
+	held := func() (v int) {
+		for line := range strings.Lines(string(ask(b, p, "/metrics"))) {
+			if value, ok := strings.CutPrefix(line, "fawkes_dora_projection_position "); ok {
+				var f float64
+				if _, err := fmt.Sscan(value, &f); err != nil {
+					b.Fatal(err)
+				}
+				v = int(f)
+			}
+		}
+		return v
+	}
+	for end := time.Now().Add(2 * time.Minute); held() < n; {
+		if time.Now().After(end) {
+			b.Fatalf("after two minutes the projection holds %d of %d events", held(), n)
+		}
+	}
+	usage, err := p.Usage()
+	if err != nil {
+		b.Fatal(err)
+	}
+	row(b, fmt.Sprintf("memory of a server that makes it anew, %s", engine), "peak "+mebibytes(usage.PeakRSS), "with an empty log", mebibytes(least.PeakRSS))
+	p.Stop()
 }
 
 func questions(b *testing.B, program, url string, engine sqlstore.Engine) {
