@@ -155,7 +155,7 @@ func OutgoingIncident(i *history.Incident) (Outgoing, error) {
 	}
 	b := outgoingIssue{
 		IssueKey: short(i.Key(), 200), Title: clean(cmp.Or(i.Title, "Incident "+i.ID), 250), Type: "INCIDENT",
-		Status: StatusTodo, OriginalStatus: "OPEN", URL: i.URL, Severity: clean(i.Severity, 100), Component: clean(i.Service, 250),
+		Status: StatusTodo, OriginalStatus: "OPEN", URL: fitting(i.URL, 255), Severity: clean(i.Severity, 100), Component: clean(i.Service, 250),
 		CreatedDate: date(i.OpenedAt), UpdatedDate: date(max(i.OpenedAt, i.ResolvedAt)),
 	}
 	if i.ResolvedAt != 0 {
@@ -197,7 +197,7 @@ func OutgoingPullRequest(p *history.PullRequest) (Outgoing, error) {
 	}
 	b := outgoingPullRequest{
 		ID: short(out.Entity, 200), PullRequestKey: number, BaseRepoID: p.Repo, Status: "OPEN", DisplayTitle: clean(cmp.Or(p.Title, "#"+p.Number), 250),
-		URL: p.URL, CreatedDate: date(p.CreatedAt), MergeCommitSHA: p.SHA, HeadCommitSHA: p.Head, BaseRef: clean(p.Base, 250),
+		URL: fitting(p.URL, 255), CreatedDate: date(p.CreatedAt), MergeCommitSHA: fitting(p.SHA, 40), HeadCommitSHA: fitting(p.Head, 40), BaseRef: clean(p.Base, 250),
 	}
 	if p.Author != 0 {
 		b.AuthorID = p.Author.String()
@@ -242,6 +242,16 @@ func short(id string, most int) string {
 		cut = cut[:len(cut)-1]
 	}
 	return cut + "_" + hex.EncodeToString(sum[:8])
+}
+
+// fitting is a value that is of no use when it is cut, such as an address or a
+// hash: "" when DevLake's column is too narrow for it, because DevLake would
+// refuse the whole entity.
+func fitting(v string, most int) string {
+	if utf8.RuneCountInString(v) > most {
+		return ""
+	}
+	return v
 }
 
 // ConnectionFor is what the connection of a project, or of one of its

@@ -99,9 +99,16 @@ func (r *refusal) misdirected() bool {
 	return r.status >= 300 && r.status < 400 || r.status == notDevLake
 }
 
+// unready says that DevLake takes nothing before somebody confirms, or has
+// waited for, the migration of its database.
+func (r *refusal) unready() bool { return r.status == http.StatusPreconditionRequired }
+
+// held says that the refusal is about every request, and none is at fault.
+func (r *refusal) held() bool { return r.denied() || r.misdirected() || r.unready() }
+
 // final says that the same request will be refused again.
 func (r *refusal) final() bool {
-	return r.status >= 400 && r.status < 500 && r.status != http.StatusRequestTimeout && r.status != http.StatusTooManyRequests
+	return r.status >= 400 && r.status < 500 && r.status != http.StatusRequestTimeout && r.status != http.StatusTooManyRequests && !r.unready()
 }
 
 // notDevLake is the status of a refusal when a page came where JSON was due.

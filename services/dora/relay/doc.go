@@ -25,6 +25,6 @@
 // over; what the former holder then learns of it does not count.
 //
 // A request whose outcome nobody knows (a timeout, a crash) may still reach
-// DevLake after a later one about the same entity. Where the two differ, the
-// later is therefore sent once more after a while.
+// DevLake after later ones about the same entity. Where one of those differs from
+// it, the last is therefore sent once more after a while.
 package relay

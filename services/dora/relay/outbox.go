@@ -265,16 +265,30 @@ type item struct {
 	attempts, lastStatus  int
 	changedAt             int64
 	overtaken             bool // another body of it may still arrive
+	repeated              bool // the same body of it may still arrive
 	fence                 int64
 }
 
+// The column doubt says which requests about an entity may still be on their way,
+// because nobody knows their outcome:
+//
+//	''       none
+//	HASH     one with that body
+//	+HASH    several with that body
+//	*        some with different bodies
+//	!HASH    some with that body, which DevLake accepted at sent_at from a later one
+//	!*       some with different bodies, and DevLake accepted the last one at sent_at
+//
+// What begins with ! is believed to be over a while after sent_at.
+
 // claim takes items that are due, for whoever holds the lease. Nobody else sends
-// them until then, or until they are finished.
-func (o *Outbox) claim(ctx context.Context, l lease, fence int64, projects []string, limit int, now, until, leased time.Time) ([]item, error) {
+// them until then, or until they are finished. Requests are believed to have
+// ended where a later one was accepted before over.
+func (o *Outbox) claim(ctx context.Context, l lease, fence int64, projects []string, limit int, over, now, until, leased time.Time) ([]item, error) {
 	if len(projects) == 0 {
 		return nil, nil
 	}
-	args := []any{fence, sqlstore.Micros(until), sqlstore.Micros(now), limit}
+	args := []any{fence, sqlstore.Micros(until), sqlstore.Micros(now), limit, sqlstore.Micros(over)}
 	var in strings.Builder
 	for i, p := range projects {
 		if i > 0 {
@@ -283,7 +297,9 @@ func (o *Outbox) claim(ctx context.Context, l lease, fence int64, projects []str
 		args = append(args, p)
 		fmt.Fprintf(&in, "$%d", len(args))
 	}
-	query := `UPDATE relay_item SET fence = $1, until = $2, attempts = attempts + 1, doubt = CASE WHEN doubt = '' OR doubt = hash THEN hash ELSE '*' END
+	query := `UPDATE relay_item SET fence = $1, until = $2, attempts = attempts + 1, doubt = CASE
+			WHEN doubt = '' OR doubt LIKE '!%' AND sent_at <= $5 THEN hash
+			WHEN doubt IN (hash, '+' || hash, '!' || hash) THEN '+' || hash ELSE '*' END
 		WHERE id IN (SELECT id FROM relay_item WHERE state = 'pending' AND next_at <= $3 AND until <= $3 AND project IN (` + in.String() + `)
 			AND EXISTS (SELECT 1 FROM relay_connection AS k WHERE k.project = relay_item.project AND k.repo = relay_item.repo AND k.connection <> 0)
 			ORDER BY next_at, id LIMIT $4` + o.forUpdate(true) + `)
@@ -302,7 +318,7 @@ func (o *Outbox) claim(ctx context.Context, l lease, fence int64, projects []str
 			if err := rows.Scan(&i.id, &i.project, &i.kind, &i.entity, &i.path, &i.body, &i.hash, &i.attempts, &i.lastStatus, &i.changedAt, &doubt, &i.connection); err != nil {
 				return err
 			}
-			i.overtaken, i.fence = doubt == "*", fence
+			i.overtaken, i.repeated, i.fence = doubt == "*", doubt == "+"+i.hash, fence
 			out = append(out, i)
 			return nil
 		})
@@ -317,13 +333,16 @@ func (o *Outbox) claim(ctx context.Context, l lease, fence int64, projects []str
 // meanwhile, it stays pending; should an older body of it still be on its way,
 // it is sent once more at confirm.
 func (o *Outbox) delivered(ctx context.Context, i item, now, confirm time.Time) error {
-	next, again := now, 0
-	if i.overtaken {
-		next, again = confirm, 1
+	next, again, doubt := now, 0, ""
+	switch {
+	case i.overtaken:
+		next, again, doubt = confirm, 1, "!*"
+	case i.repeated:
+		doubt = "!" + i.hash
 	}
 	return o.finish(ctx, i, `UPDATE relay_item SET state = CASE WHEN hash = $3 AND $5 = 0 THEN 'sent' ELSE 'pending' END,
-		sent_hash = $3, sent_at = $4, doubt = '', attempts = 0, until = 0, next_at = $6, last_status = 200, last_error = '' WHERE id = $1 AND fence = $2`,
-		i.id, i.fence, i.hash, sqlstore.Micros(now), again, sqlstore.Micros(next))
+		sent_hash = $3, sent_at = $4, doubt = $7, attempts = 0, until = 0, next_at = $6, last_status = 200, last_error = '' WHERE id = $1 AND fence = $2`,
+		i.id, i.fence, i.hash, sqlstore.Micros(now), again, sqlstore.Micros(next), doubt)
 }
 
 // failed notes why an item was not accepted and when it is tried again; with

@@ -56,7 +56,7 @@ func (r *Relay) send(ctx context.Context) (more bool, err error) {
 	now := r.clock.Now()
 	r.claims++
 	// Until a claim runs out its request has ended for long.
-	items, err := r.outbox.claim(ctx, r.lease, r.lease.fence<<24|r.claims&(1<<24-1), projects, parallel, now, now.Add(r.cfg.Timeout+r.cfg.Pace.Margin), r.leased())
+	items, err := r.outbox.claim(ctx, r.lease, r.lease.fence<<24|r.claims&(1<<24-1), projects, parallel, now.Add(-r.cfg.Pace.Confirm), now, now.Add(r.cfg.Timeout+r.cfg.Pace.Margin), r.leased())
 	if err != nil || len(items) == 0 {
 		return false, err
 	}
@@ -120,7 +120,7 @@ func (r *Relay) settle(ctx context.Context, i item, err error) error {
 	next := now.Add(max(backoff(r.cfg.Pace.Backoff, r.cfg.Pace.Most, i.attempts-1), min(no.after, r.cfg.Pace.RetryMost)))
 	result := "retried"
 	switch {
-	case no.denied(), no.misdirected():
+	case no.held():
 		// Not the item's fault: it waits until that is mended.
 		counts, result = false, "held"
 		next = now
@@ -155,7 +155,7 @@ func (r *Relay) unwell(ctx context.Context, err error) error {
 	var no *refusal
 	atOnce, after := false, time.Duration(0)
 	if errors.As(err, &no) {
-		atOnce = no.denied() || no.misdirected()
+		atOnce = no.held()
 		after = min(no.after, r.cfg.Pace.RetryMost)
 	}
 	r.breaker.failure(r.clock.Now(), atOnce, after)

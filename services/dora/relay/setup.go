@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/devlake"
@@ -25,8 +27,7 @@ type metric struct {
 	Enable bool            `json:"enable"`
 }
 
-// remoteProject is a project as DevLake shows it. The blueprint is kept as it
-// came: it goes back whole, as the user interface sends it.
+// remoteProject is a project as DevLake shows it, with its blueprint as it came.
 type remoteProject struct {
 	Name        string         `json:"name"`
 	Description string         `json:"description"`
@@ -103,24 +104,70 @@ func (c *client) listed(ctx context.Context, names []string) (ids []uint64, miss
 
 // project finds a project, or makes it as the user interface does.
 func (c *client) project(ctx context.Context, name string) (*remoteProject, error) {
-	path := "/projects/" + url.PathEscape(name)
 	for attempt := 0; ; attempt++ {
-		var p remoteProject
-		var no *refusal
-		err := c.do(ctx, http.MethodGet, path, nil, &p)
-		if err == nil {
-			return &p, nil
+		p, err := c.find(ctx, name)
+		if err != nil || p != nil {
+			return p, err
 		}
-		if !errors.As(err, &no) || no.status != http.StatusNotFound || attempt == 2 {
-			return nil, fmt.Errorf("look for the project %q in DevLake: %w", name, err)
+		if attempt == 2 {
+			return nil, fmt.Errorf("the project %q was made, but DevLake does not find it", name)
 		}
 		body, err := json.Marshal(map[string]any{"name": name, "description": "", "metrics": []metric{doraMetric()}})
 		if err != nil {
 			return nil, fmt.Errorf("write the project %q: %w", name, err)
 		}
+		var no *refusal
 		err = c.do(ctx, http.MethodPost, "/projects", body, nil)
 		if err != nil && (!errors.As(err, &no) || !exists(no)) {
 			return nil, fmt.Errorf("make the project %q in DevLake: %w", name, err)
+		}
+	}
+}
+
+// find looks for a project; nil when there is none.
+func (c *client) find(ctx context.Context, name string) (*remoteProject, error) {
+	if c.unaddressable(name) {
+		return c.search(ctx, name)
+	}
+	var p remoteProject
+	var no *refusal
+	err := c.do(ctx, http.MethodGet, "/projects/"+url.PathEscape(name), nil, &p)
+	if errors.As(err, &no) && no.status == http.StatusNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for the project %q in DevLake: %w", name, err)
+	}
+	return &p, nil
+}
+
+// unaddressable says that the open API has no path for a project of that name:
+// it takes /rest off the path, but not off the escaped path, which is the one
+// that it routes by when there is a slash in a name.
+func (c *client) unaddressable(name string) bool {
+	return c.cfg.Token != "" && strings.Contains(name, "/")
+}
+
+const searchPage = 100 // projects of an answer
+
+// search looks for a project in the list of those whose names hold its name.
+func (c *client) search(ctx context.Context, name string) (*remoteProject, error) {
+	for page, seen := 1, 0; ; page++ {
+		var list struct {
+			Projects []*remoteProject `json:"projects"`
+			Count    int              `json:"count"`
+		}
+		q := url.Values{"keyword": {name}, "page": {strconv.Itoa(page)}, "pageSize": {strconv.Itoa(searchPage)}}
+		if err := c.do(ctx, http.MethodGet, "/projects?"+q.Encode(), nil, &list); err != nil {
+			return nil, fmt.Errorf("look for the project %q in DevLake: %w", name, err)
+		}
+		for _, p := range list.Projects {
+			if p != nil && p.Name == name {
+				return p, nil
+			}
+		}
+		if seen += len(list.Projects); len(list.Projects) == 0 || seen >= list.Count {
+			return nil, nil
 		}
 	}
 }
@@ -145,6 +192,9 @@ func (c *client) enableDORA(ctx context.Context, p *remoteProject) error {
 	if !found {
 		p.Metrics = append(p.Metrics, doraMetric())
 	}
+	if c.unaddressable(p.Name) {
+		return fmt.Errorf("DevLake's open API cannot change a project with a slash in its name: enable the DORA metrics of %q in DevLake's user interface", p.Name)
+	}
 	body, err := json.Marshal(map[string]any{"name": p.Name, "description": p.Description, "metrics": p.Metrics})
 	if err != nil {
 		return fmt.Errorf("write the project %q: %w", p.Name, err)
@@ -155,8 +205,10 @@ func (c *client) enableDORA(ctx context.Context, p *remoteProject) error {
 	return nil
 }
 
-// attach puts connections into the project's blueprint. Another set-up may have
-// changed the blueprint in between, so the result is looked at.
+// attach puts connections into the project's blueprint. Nothing but the
+// connections is sent: of the rest DevLake shows some with its secrets masked.
+// Another set-up may have changed the blueprint in between, so the result is
+// looked at.
 func (c *client) attach(ctx context.Context, p *remoteProject, ids []uint64) error {
 	for attempt := 0; attempt < 3; attempt++ {
 		if p.Blueprint == nil {
@@ -166,11 +218,14 @@ func (c *client) attach(ctx context.Context, p *remoteProject, ids []uint64) err
 		if len(missing) == 0 {
 			return nil
 		}
+		var err error
+		if connections, err = c.living(ctx, connections); err != nil {
+			return err
+		}
 		for _, id := range missing {
 			connections = append(connections, blueprintConnection(id))
 		}
-		p.Blueprint["connections"] = connections
-		body, err := json.Marshal(p.Blueprint)
+		body, err := json.Marshal(map[string]any{"connections": connections})
 		if err != nil {
 			return fmt.Errorf("write the blueprint of %q: %w", p.Name, err)
 		}
@@ -186,6 +241,23 @@ func (c *client) attach(ctx context.Context, p *remoteProject, ids []uint64) err
 		return fmt.Errorf("the blueprint of %q does not keep its webhook connections: somebody else changes it", p.Name)
 	}
 	return nil
+}
+
+// living leaves out the webhook connections that somebody deleted: DevLake keeps
+// them in the blueprint, and refuses to store a blueprint that has one.
+func (c *client) living(ctx context.Context, connections []any) ([]any, error) {
+	var all []connection
+	if err := c.do(ctx, http.MethodGet, "/plugins/webhook/connections", nil, &all); err != nil {
+		return nil, fmt.Errorf("list DevLake's webhook connections: %w", err)
+	}
+	is := map[string]bool{}
+	for _, v := range all {
+		is[fmt.Sprint(v.ID)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(connections), func(v any) bool {
+		m, ok := v.(map[string]any)
+		return ok && m["pluginName"] == pluginWebhook && !is[fmt.Sprint(m["connectionId"])]
+	}), nil
 }
 
 func blueprintConnection(id uint64) map[string]any {

@@ -12,12 +12,14 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // Key is the API key that the server takes.
@@ -124,8 +126,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, path string) {
 	if fail != nil {
 		f = fail(r)
 	}
+	if f == nil && r.URL.RawPath != "" {
+		// DevLake takes /rest off the path alone, and routes by the escaped one.
+		http.Error(w, "404 page not found", http.StatusNotFound)
+		return
+	}
 	if f == nil {
-		status, out := s.handle(r.Method, path, body)
+		status, out := s.handle(r.Method, path, r.URL.Query(), body)
 		write(w, status, out)
 		return
 	}
@@ -141,7 +148,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, path string) {
 			<-t.C
 		}
 		if !f.Before {
-			status, out = s.handle(r.Method, path, body)
+			status, out = s.handle(r.Method, path, r.URL.Query(), body)
 		}
 	}()
 	select {
@@ -183,7 +190,7 @@ func said(message string) map[string]any {
 	return map[string]any{"code": 0, "success": false, "message": message, "causes": nil, "data": nil}
 }
 
-func (s *Server) handle(method, path string, body map[string]any) (int, any) {
+func (s *Server) handle(method, path string, query url.Values, body map[string]any) (int, any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	parts := strings.Split(strings.Trim(path, "/"), "/")
@@ -192,7 +199,7 @@ func (s *Server) handle(method, path string, body map[string]any) (int, any) {
 	case len(parts) >= 3 && parts[0] == "plugins" && parts[1] == "webhook" && parts[2] == "connections":
 		return s.webhook(method, parts[3:], body)
 	case parts[0] == "projects":
-		return s.project(method, parts[1:], body)
+		return s.project(method, parts[1:], query, body)
 	case parts[0] == "blueprints":
 		return s.blueprint(method, parts[1:], body)
 	}
@@ -263,6 +270,16 @@ func lacks(body map[string]any, fields ...string) string {
 	return ""
 }
 
+// tooLong names a column whose value has more characters than it takes.
+func tooLong(columns map[string]string, most int) string {
+	for name, v := range columns {
+		if utf8.RuneCountInString(v) > most {
+			return name
+		}
+	}
+	return ""
+}
+
 func invalid(field string) (int, any) {
 	return http.StatusBadRequest, said("input json error (400): Field validation for '" + field + "' failed")
 }
@@ -313,8 +330,8 @@ func (s *Server) issue(connection uint64, body map[string]any) (int, any) {
 		return http.StatusBadRequest, "Field validation for 'Status' failed on the 'oneof' tag"
 	}
 	key := fmt.Sprintf("webhook:%d:%s", connection, text(body, "issueKey"))
-	if len(key) > 255 {
-		return http.StatusInternalServerError, said("Data too long for column 'id'")
+	if column := tooLong(map[string]string{"id": key, "url": text(body, "url")}, 255); column != "" {
+		return http.StatusInternalServerError, said("Data too long for column '" + column + "'")
 	}
 	s.issues[key] = maps.Clone(body)
 	return http.StatusOK, success()
@@ -323,6 +340,12 @@ func (s *Server) issue(connection uint64, body map[string]any) (int, any) {
 func (s *Server) pull(connection uint64, body map[string]any) (int, any) {
 	if f := lacks(body, "id", "displayTitle", "pullRequestKey", "createdDate"); f != "" {
 		return invalid(f)
+	}
+	if column := tooLong(map[string]string{"merge_commit_sha": text(body, "mergeCommitSha"), "head_commit_sha": text(body, "headCommitSha")}, 40); column != "" {
+		return http.StatusInternalServerError, said("Data too long for column '" + column + "'")
+	}
+	if column := tooLong(map[string]string{"url": text(body, "url")}, 255); column != "" {
+		return http.StatusInternalServerError, said("Data too long for column '" + column + "'")
 	}
 	row := maps.Clone(body)
 	row["baseRepoId"] = fmt.Sprintf("webhook:%d", connection)

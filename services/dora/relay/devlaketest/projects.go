@@ -5,13 +5,18 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 )
 
-func (s *Server) project(method string, rest []string, body map[string]any) (int, any) {
-	if method == http.MethodPost && len(rest) == 0 {
+func (s *Server) project(method string, rest []string, query url.Values, body map[string]any) (int, any) {
+	switch {
+	case method == http.MethodPost && len(rest) == 0:
 		return s.makeProject(body)
+	case method == http.MethodGet && len(rest) == 0:
+		return http.StatusOK, s.search(query)
 	}
 	if len(rest) != 1 {
 		return http.StatusNotFound, said("404 page not found")
@@ -28,6 +33,31 @@ func (s *Server) project(method string, rest []string, body map[string]any) (int
 		return http.StatusCreated, s.copied(p)
 	}
 	return http.StatusOK, s.copied(p)
+}
+
+// search lists a page of the projects whose names hold a keyword, the youngest
+// first. DevLake's pages are of 50 unless it is told otherwise.
+func (s *Server) search(query url.Values) map[string]any {
+	var names []string
+	for name := range s.projects {
+		if strings.Contains(strings.ToLower(name), strings.ToLower(query.Get("keyword"))) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	slices.Reverse(names)
+	size, page := 50, 1
+	if n, err := strconv.Atoi(query.Get("pageSize")); err == nil && n > 0 {
+		size = n
+	}
+	if n, err := strconv.Atoi(query.Get("page")); err == nil && n > 0 {
+		page = n
+	}
+	shown := []*Project{}
+	for i := (page - 1) * size; i < min(page*size, len(names)); i++ {
+		shown = append(shown, s.copied(s.projects[names[i]]))
+	}
+	return map[string]any{"projects": shown, "count": len(names)}
 }
 
 func metrics(body map[string]any) ([]map[string]any, bool) {
@@ -57,7 +87,8 @@ func (s *Server) makeProject(body map[string]any) (int, any) {
 	return http.StatusCreated, s.copied(p)
 }
 
-// copied is a project that nobody else changes.
+// copied is a project that nobody else changes, as DevLake shows it: the secrets
+// in its blueprint's plan are masked.
 func (s *Server) copied(p *Project) *Project {
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -66,6 +97,9 @@ func (s *Server) copied(p *Project) *Project {
 	var out Project
 	if json.Unmarshal(text, &out) != nil {
 		return nil
+	}
+	if out.Blueprint["plan"] != nil {
+		out.Blueprint["plan"] = "masked"
 	}
 	return &out
 }
@@ -91,12 +125,36 @@ func (s *Server) blueprint(method string, rest []string, body map[string]any) (i
 			}
 			next := maps.Clone(p.Blueprint)
 			maps.Copy(next, body)
+			if s.dangling(next) {
+				return http.StatusBadRequest, said("error patching the blueprint: cannot find webhook connection: record not found (400)")
+			}
 			next["id"] = p.Blueprint["id"]
 			p.Blueprint = next
 		}
 		return http.StatusOK, s.copied(p).Blueprint
 	}
 	return http.StatusNotFound, said("error getting blueprint: record not found (404)")
+}
+
+// dangling says that a blueprint names a webhook connection that is not there:
+// DevLake stores no such blueprint.
+func (s *Server) dangling(blueprint map[string]any) bool {
+	list, _ := blueprint["connections"].([]any)
+	return slices.ContainsFunc(list, func(v any) bool {
+		m, _ := v.(map[string]any)
+		id, err := strconv.Atoi(fmt.Sprint(m["connectionId"]))
+		return m["pluginName"] == "webhook" && (err != nil || id < 1 || id > len(s.connections) || s.connections[id-1].Name == "")
+	})
+}
+
+// Plan is the plan of a project's blueprint as it is stored.
+func (s *Server) Plan(name string) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.projects[name] == nil {
+		return nil
+	}
+	return s.projects[name].Blueprint["plan"]
 }
 
 // SetFail changes Fail while the server runs.
