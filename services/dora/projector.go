@@ -18,7 +18,7 @@ import (
 
 // blockFormat counts changes to what blocks mean. A projection of another
 // format is derived anew when the process starts.
-const blockFormat = 2
+const blockFormat = 3
 
 // projector follows the event log, and keeps the projections up to date of
 // those projects whose lease this replica holds. Of the others it knows what

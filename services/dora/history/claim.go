@@ -237,7 +237,7 @@ func (r *repository) claimOf(slot int32) claim {
 	if c.merge == none {
 		return c
 	}
-	if c.first == 0 {
+	if c.own == 0 && r.standsForItself(slot, c.merge) {
 		c.first = g.at(c.merge).authored
 	}
 	if !set.has(c.merge) {
@@ -248,6 +248,23 @@ func (r *repository) claimOf(slot int32) claim {
 		c.nodes = append(c.nodes, c.merge)
 	}
 	return c
+}
+
+// standsForItself reports whether the merge commit of a pull request of which no
+// commit is reported is a commit of its branch: its head, or, where nothing
+// tells of the branch, one that was there when the pull request was opened. A
+// squash or a merge was authored by merging, and says nothing of when the work
+// began.
+func (r *repository) standsForItself(slot, merge int32) bool {
+	g, p := r.dag, r.pulls[slot]
+	switch m := g.at(merge); {
+	case m.flags&isMerge != 0 || len(p.commits.v) > 0:
+		return false
+	case p.headSHA.known():
+		return r.follow(slot, p.headSHA.v) == merge
+	default:
+		return m.authored <= p.createdAt.v
+	}
 }
 
 // follow resolves what a pull request refers to, and remembers to look again

@@ -112,6 +112,51 @@ func TestASquashedPullRequestCountsFromItsEarliestCommit(t *testing.T) {
 	}
 }
 
+// What a squash put on main was authored by merging: it does not say when the
+// work began, which would come after the pull request was opened.
+func TestAPullRequestOfWhichNoCommitIsReportedHasNoFirstCommit(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		authored int // the merge commit; the pull request was opened at 7
+		parents  []string
+		head     string
+		commits  []string
+		want     int // minute of the first commit, 0 for none
+	}{
+		{"a squash, branch untold", 9, []string{"a"}, "", nil, 0},
+		{"a squash of listed commits", 9, []string{"a"}, "", []string{"x", "y"}, 0},
+		{"a squash of a told head", 9, []string{"a"}, "y", nil, 0},
+		{"a rebase of a told head", 5, []string{"a"}, "y", nil, 0},
+		{"a merge of an unreported branch", 5, []string{"a", "y"}, "", nil, 0},
+		{"its own head, put forward", 5, []string{"a"}, "d", nil, 5},
+		{"its own head, authored after it was opened", 8, []string{"a"}, "d", nil, 8},
+		{"a plain commit from before it was opened", 5, []string{"a"}, "", nil, 5},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := &story{t: t}
+			s.commit("a", 1, 1)
+			s.commit("d", row.authored, 9, row.parents...)
+			s.pull("7", "d", 7, 9, row.commits...)
+			if row.head != "" {
+				s.events[len(s.events)-1].Body.(*event.PullRequest).HeadSHA = event.Some(sha(row.head))
+			}
+			s.deploy("1", "a", 2)
+			s.deploy("2", "d", 20)
+			p := s.settle()
+			want := event.Time(0)
+			if row.want != 0 {
+				want = at(row.want)
+			}
+			if r := pullRequest(t, p, "7"); r.FirstCommitAt != want {
+				t.Errorf("first commit at %v, want minute %d", r.FirstCommitAt.Std(), row.want)
+			}
+			if c := change(t, deployment(t, p, "2"), "d"); c.FirstAt != at(row.authored) {
+				t.Errorf("the commit itself: first at %v, want its own minute %d", c.FirstAt.Std(), row.authored)
+			}
+		})
+	}
+}
+
 func TestARebasedPullRequestsCommitsKeepTheirOwnTimes(t *testing.T) {
 	s := &story{t: t}
 	s.commit("a", 1, 1)

@@ -71,7 +71,9 @@ func (r *refRepo) pull(p *entity) *refPull {
 	if merge == nil {
 		return out
 	}
-	if out.first == 0 {
+	head := p.field("head").text()
+	untold := head == "" && len(p.field("commits").list()) == 0 && merge.authored <= p.field("created").time()
+	if len(authored) == 0 && len(merge.parents) < 2 && (untold || head != "" && r.find(head) == out.merge && len(p.field("commits").list()) == 0) {
 		out.first = merge.authored
 	}
 	if set[out.merge] || len(merge.parents) > 1 || len(authored) == 0 {

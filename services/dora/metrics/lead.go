@@ -151,15 +151,8 @@ func (c *Choices) pullRequestLead(pr *history.PullRequest, to *history.Delivery)
 		end = c.deploymentEnd(to.StartedAt, to.FinishedAt)
 		l.Deploy = c.stage(pr.MergedAt, end)
 	}
-	switch {
-	case pr.FirstCommitAt == 0:
-		l.PartReason = history.ReasonNoCommitsReported
-	case l.Coding == Unknown:
-		l.PartReason = history.ReasonClockSkew
-	case pr.FirstCommentAt == 0:
-		l.PartReason = history.ReasonNoReview
-	case l.Pickup == Unknown || l.Review == Unknown || to != nil && l.Deploy == Unknown:
-		l.PartReason = history.ReasonClockSkew
+	for k := coding; k < columns && l.PartReason == ""; k++ {
+		l.PartReason = l.requestPart(pr, to, k)
 	}
 	if pr.MergedAt == 0 || to == nil || to.FinishedAt == 0 {
 		l.Total, l.Reason = Unknown, pr.Reason
@@ -193,4 +186,21 @@ func (c *Choices) pullRequestLead(pr *history.PullRequest, to *history.Delivery)
 	}
 	l.Total, l.Reason = measure(start, end, c.LeadRounding, c.LeadFloor)
 	return l
+}
+
+// requestPart says why a part of a pull request's way is unknown, "" if it is
+// known or the whole says so.
+func (l *Lead) requestPart(pr *history.PullRequest, to *history.Delivery, part int) string {
+	switch {
+	case part == coding && l.Coding != Unknown, part == pickup && l.Pickup != Unknown,
+		part == review && l.Review != Unknown, part == deploy && (l.Deploy != Unknown || to == nil):
+		return ""
+	case part == coding && pr.FirstCommitAt == 0:
+		return history.ReasonNoCommitsReported
+	case part <= pickup && pr.CreatedAt == 0:
+		return ReasonCreatedUnknown
+	case (part == pickup || part == review) && pr.FirstCommentAt == 0:
+		return history.ReasonNoReview
+	}
+	return history.ReasonClockSkew
 }
