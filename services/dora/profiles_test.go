@@ -74,11 +74,13 @@ func TestProfilesAreWrittenUsedAndDeleted(t *testing.T) {
 func TestFaultsOfAProfileAreRefused(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
 		for name, file := range map[string]string{
-			"x body.rules.unit":      "name: x\nrules:\n  unit: deploy\n",
-			"x body.name":            "name: y\n",
-			"gitlab path.name":       "name: gitlab\n",
-			"x body.rules.lead_time": "name: x\nrules:\n  lead_time: stages\n",
-			"x2 body.what":           "name: x2\nwhat: 1\n",
+			"x body.rules.unit":                     "name: x\nrules:\n  unit: deploy\n",
+			"x body.name":                           "name: y\n",
+			"gitlab path.name":                      "name: gitlab\n",
+			"x body.rules.lead_time":                "name: x\nrules:\n  lead_time: stages\n",
+			"x2 body.what":                          "name: x2\nwhat: 1\n",
+			"Mine body.name":                        "name: Mine\n",
+			"x3 body.levels.change_fail_rate.elite": "name: x3\nlevels:\n  change_fail_rate: {elite: 150%}\n",
 		} {
 			name, field, _ := strings.Cut(name, " ")
 			status, text := s.call(http.MethodPut, profilesPath+"/"+name, file)

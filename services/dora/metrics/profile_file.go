@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -63,7 +64,7 @@ func readProfile(root *yaml.Node) (Profile, error) {
 	case f.p.Name == "":
 		return Profile{}, event.Fault("name", "is required; begin the file with `name: <name>`")
 	case !profileName.MatchString(f.p.Name):
-		return Profile{}, f.fault("name", "%q is not a name: small letters, digits and . _ -, beginning with a letter or digit, at most 63", f.p.Name)
+		return Profile{}, f.fault("name", "the key name holds %q; write small letters, digits and . _ -, beginning with a letter or digit, at most 63, such as %q", f.p.Name, plainName(f.p.Name))
 	case BuiltIn(f.p.Name):
 		return Profile{}, f.fault("name", "%q is a built-in profile; take another name and write `base: %s`", f.p.Name, f.p.Name)
 	case len(f.p.Summary) > 500:
@@ -87,6 +88,20 @@ func readProfile(root *yaml.Node) (Profile, error) {
 		return Profile{}, err
 	}
 	return f.p, f.possible()
+}
+
+// plainName is a name made of what names may hold, as near as can be.
+func plainName(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(s))
+	if s = strings.Trim(s, "._-"); s == "" || len(s) > 63 {
+		return "my-profile"
+	}
+	return s
 }
 
 func builtInNames() []string {
@@ -224,9 +239,9 @@ func (f *profileFile) levels(n *yaml.Node) error {
 			if err != nil {
 				return err
 			}
-			bound, ok := readBound(name, level, text)
-			if !ok {
-				return f.fault(at+"."+level, "%q is not a bound such as %s", text, boundExample(name))
+			bound, wrong := readBound(name, level, text)
+			if wrong != "" {
+				return f.fault(at+"."+level, "%q %s", text, wrong)
 			}
 			if len(t.Bounds) > 0 && !stricter(t.Bounds[len(t.Bounds)-1], bound) {
 				return f.fault(at+"."+level, "%q is no easier to reach than the level above it; order the bounds from elite to medium", text)
@@ -251,40 +266,88 @@ func boundExample(metric string) string {
 	return "1h, 1d or 1w"
 }
 
-// readBound reads a bound as people write it.
-func readBound(metric, level, s string) (Bound, bool) {
+// readBound reads a bound as people write it, or says what is wrong with it and
+// what to write.
+func readBound(metric, level, s string) (b Bound, wrong string) {
 	switch metric {
 	case DeploymentFrequency:
-		n, per, ok := strings.Cut(s, "/")
-		unit := map[string]string{"day": UnitPerDay, "week": unitPerWeek, "month": unitPerMonth}[strings.TrimSpace(per)]
-		v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
-		words := "on " + strings.TrimSpace(n) + " days a " + strings.TrimSpace(per) + " or more"
-		if unit == UnitPerDay {
-			words = strings.TrimSpace(n) + " a day or more"
-		}
-		return Bound{level, AtLeast, v, unit, words}, ok && unit != "" && err == nil && v > 0 && v <= map[string]float64{UnitPerDay: 1e6, unitPerWeek: 7, unitPerMonth: 31}[unit]
+		return readFrequency(level, s)
 	case ChangeFailRate:
-		n, percent := strings.CutSuffix(s, "%")
-		v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
-		if percent {
-			v /= 100
-		}
-		return Bound{level, AtMost, v, UnitRatio, strconv.FormatFloat(100*v, 'g', 6, 64) + " % or less"}, err == nil && v >= 0 && v <= 1e6
+		return readShare(level, s)
 	}
 	d, ok := readDuration(s)
-	return Bound{level, Less, d.Seconds(), UnitSeconds, "less than " + s}, ok
+	switch {
+	case !ok:
+		return Bound{}, "is not a bound such as " + boundExample(metric)
+	case d <= 0:
+		return Bound{}, "is no length of time; write one above zero, such as " + boundExample(metric)
+	case d > longestBound:
+		return Bound{}, "is longer than ten years; write a shorter one, such as " + boundExample(metric)
+	}
+	return Bound{level, Less, d.Seconds(), UnitSeconds, "less than " + s}, ""
 }
 
-// readDuration reads 90m, 12h, 3d and 2w.
+func readFrequency(level, s string) (Bound, string) {
+	n, per, _ := strings.Cut(s, "/")
+	n, per = strings.TrimSpace(n), strings.TrimSpace(per)
+	v, err := strconv.ParseFloat(n, 64)
+	b := Bound{level, AtLeast, v, "", "on " + n + " days a " + per + " or more"}
+	most := 0.0
+	switch per {
+	case "day":
+		b.Unit, b.Text, most = UnitPerDay, n+" a day or more", 1e6
+	case "week":
+		b.Unit, most = unitPerWeek, 7
+	case "month":
+		b.Unit, most = unitPerMonth, 31
+	}
+	switch {
+	case b.Unit == "" || err != nil || math.IsNaN(v):
+		return Bound{}, "is not a bound such as " + boundExample(DeploymentFrequency)
+	case v <= 0:
+		return Bound{}, "is reached by nobody deploying; write a number above zero, such as " + boundExample(DeploymentFrequency)
+	case v > most && per == "day":
+		return Bound{}, fmt.Sprintf("is more than %.0f a day; write less, such as %s", most, boundExample(DeploymentFrequency))
+	case v > most:
+		return Bound{}, fmt.Sprintf("is more days than a %s has; write at most %.0f/%s, or n/day for deployments a day", per, most, per)
+	}
+	return b, ""
+}
+
+func readShare(level, s string) (Bound, string) {
+	n, percent := strings.CutSuffix(s, "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
+	if percent {
+		v /= 100
+	}
+	switch {
+	case err != nil || math.IsNaN(v):
+		return Bound{}, "is not a bound such as " + boundExample(ChangeFailRate)
+	case v < 0:
+		return Bound{}, "is below nothing; write a share from 0% to 100%, such as " + boundExample(ChangeFailRate)
+	case v > 1 && !percent:
+		return Bound{}, "is a ratio above 1; write a share from 0 to 1, such as 0.05, or with a percent sign, such as " + boundExample(ChangeFailRate)
+	case v > 1:
+		return Bound{}, "is more than all deployments; write a share from 0% to 100%, such as " + boundExample(ChangeFailRate)
+	}
+	return Bound{level, AtMost, v, UnitRatio, strconv.FormatFloat(100*v, 'g', 6, 64) + " % or less"}, ""
+}
+
+// longestBound is the longest duration that a level can ask for.
+const longestBound = 3653 * 24 * time.Hour
+
+// readDuration reads 90m, 12h, 3d and 2w. What overflows comes out as longer
+// than any bound.
 func readDuration(s string) (time.Duration, bool) {
+	s = strings.TrimSpace(s)
 	for unit, d := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
 		if n, ok := strings.CutSuffix(s, unit); ok {
-			v, err := strconv.ParseFloat(n, 64)
-			return time.Duration(v * float64(d)), err == nil && v > 0 && v <= 10000
+			v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
+			return time.Duration(max(-1, min(v, 10_000)) * float64(d)), err == nil && !math.IsNaN(v)
 		}
 	}
 	d, err := time.ParseDuration(s)
-	return d, err == nil && d > 0
+	return d, err == nil
 }
 
 // stricter reports whether a is harder to reach than b.

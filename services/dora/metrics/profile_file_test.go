@@ -92,6 +92,64 @@ func TestFaultsOfAProfileNameTheKeyTheLineAndTheMend(t *testing.T) {
 	}
 }
 
+// A bound that nothing could reach, or everything, is refused with its path, and
+// with what to write instead.
+func TestBoundsThatMeanNothingAreRefused(t *testing.T) {
+	for _, row := range []struct{ metric, bounds, level, detail string }{
+		{ChangeFailRate, "elite: 150%", "elite", `"150%" is more than all deployments; write a share from 0% to 100%`},
+		{ChangeFailRate, "elite: 100.1%", "elite", "0% to 100%"},
+		{ChangeFailRate, "elite: 5", "elite", `"5" is a ratio above 1; write a share from 0 to 1, such as 0.05, or with a percent sign, such as 5%`},
+		{ChangeFailRate, "elite: Inf", "elite", "above 1"},
+		{ChangeFailRate, "elite: -5%", "elite", `"-5%" is below nothing`},
+		{ChangeFailRate, "elite: NaN", "elite", "is not a bound such as 5%"},
+		{ChangeFailRate, "elite: 5%, high: 1.5", "high", "above 1"},
+		{ChangeFailRate, "elite: 15%, high: 10%", "high", "no easier to reach"},
+		{ChangeFailRate, "elite: 5%, high: 5%", "high", "no easier to reach"},
+		{ChangeFailRate, "elite: 5%, medium: 4%", "medium", "no easier to reach"},
+		{ChangeLeadTime, "elite: -1h", "elite", `"-1h" is no length of time; write one above zero, such as 1h`},
+		{ChangeLeadTime, "elite: -3d", "elite", "write one above zero"},
+		{ChangeLeadTime, "elite: 0h", "elite", "write one above zero"},
+		{ChangeLeadTime, "elite: 0d", "elite", "write one above zero"},
+		{ChangeLeadTime, "elite: 1h, high: 600w", "high", `"600w" is longer than ten years`},
+		{ChangeLeadTime, "elite: 1e9d", "elite", "longer than ten years"},
+		{ChangeLeadTime, "elite: NaNd", "elite", "is not a bound such as 1h"},
+		{ChangeLeadTime, "elite: 5%", "elite", "is not a bound such as 1h"},
+		{ChangeLeadTime, "elite: 1d, high: 1w, medium: 2d", "medium", "no easier to reach"},
+		{RecoveryTime, "elite: -90m", "elite", "write one above zero"},
+		{RecoveryTime, "elite: 2h, high: 1h", "high", "no easier to reach"},
+		{DeploymentFrequency, "elite: 8/week", "elite", `"8/week" is more days than a week has; write at most 7/week`},
+		{DeploymentFrequency, "elite: 32/month", "elite", "at most 31/month"},
+		{DeploymentFrequency, "elite: -1/day", "elite", "above zero"},
+		{DeploymentFrequency, "elite: 0/week", "elite", "above zero"},
+		{DeploymentFrequency, "elite: 1e9/day", "elite", "is more than 1000000 a day"},
+		{DeploymentFrequency, "elite: 5/year", "elite", "is not a bound such as 5/week"},
+		{DeploymentFrequency, "elite: 5", "elite", "is not a bound such as 5/week"},
+		{DeploymentFrequency, "elite: 1/week, high: 2/week", "high", "no easier to reach"},
+	} {
+		_, err := ParseProfile([]byte("name: a\nlevels:\n  " + row.metric + ": {" + row.bounds + "}\n"))
+		wantField(t, err, "levels."+row.metric+"."+row.level)
+		if err != nil && (!strings.Contains(err.Error(), row.detail) || !strings.Contains(err.Error(), "line 3: ")) {
+			t.Errorf("%s {%s}: %v, want one that says %q", row.metric, row.bounds, err, row.detail)
+		}
+	}
+	for _, good := range []string{"change_fail_rate: {elite: 0%, high: 0.5, medium: 100%}", "change_lead_time: {elite: 90m, high: 1d, medium: 520w}",
+		"deployment_frequency: {elite: 10/day, high: 7/week, medium: 0.5/month}"} {
+		if _, err := ParseProfile([]byte("name: a\nlevels:\n  " + good + "\n")); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+}
+
+func TestANameWithBadCharactersIsNamedWithItsKey(t *testing.T) {
+	for name, mend := range map[string]string{"Mine": `"mine"`, "My Profile": `"my-profile"`, "-x": `"x"`, "Ünder": `"nder"`, "'?'": `"my-profile"`, strings.Repeat("a", 64): `"my-profile"`} {
+		_, err := ParseProfile([]byte("summary: x\nname: " + name + "\n"))
+		wantField(t, err, "name")
+		if err != nil && !(strings.Contains(err.Error(), "line 2: the key name holds") && strings.HasSuffix(err.Error(), "such as "+mend)) {
+			t.Errorf("%q: %v, want one that names the key and ends with %s", name, err, mend)
+		}
+	}
+}
+
 // A profile that names each rule of a built-in one is that one.
 func TestEveryBuiltInProfileCanBeWritten(t *testing.T) {
 	for _, base := range Profiles() {
