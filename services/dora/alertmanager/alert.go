@@ -61,6 +61,8 @@ func Read(r intake.Request) (intake.Result, error) {
 	}
 	res := intake.Result{Kind: strings.TrimSuffix(intake.Clean("alerts."+m.Status, 128), ".")}
 	switch {
+	case !slices.Contains([]string{"", "firing", "resolved"}, strings.ToLower(m.Status)):
+		return res, event.Fault("status", "%q is neither firing nor resolved", intake.Clean(m.Status, 60))
 	case m.Alerts == nil:
 		return res, event.Fault("alerts", "is required: a list of alerts")
 	case len(m.Alerts) > mostAlerts:
@@ -69,6 +71,9 @@ func Read(r intake.Request) (intake.Result, error) {
 	passed := map[string]bool{}
 	for i, raw := range m.Alerts {
 		field := fmt.Sprintf("alerts[%d]", i)
+		if string(raw) == "null" {
+			return res, event.Fault(field, "want an object, got null")
+		}
 		a := alert{Status: m.Status}
 		if err := intake.Decode(raw, &a); err != nil {
 			return res, within(field, err)
@@ -168,17 +173,18 @@ func (a alert) incident(r intake.Request) (event.Event, error) {
 	status := strings.ToLower(a.Status)
 	out := &event.Incident{OpenedAt: started, Title: event.NonZero(a.title()), URL: a.link()}
 	at := started.V
+	ends, err := intake.When("endsAt", a.EndsAt)
+	if err != nil {
+		return event.Event{}, err
+	}
+	if ends.Known && ends.V < started.V {
+		return event.Event{}, event.Fault("endsAt", "lies before startsAt")
+	}
 	switch status {
-	case "firing":
+	case "firing": // its end is the zero time, or a guess
 	case "resolved":
-		if out.ResolvedAt, err = intake.When("endsAt", a.EndsAt); err != nil {
-			return event.Event{}, err
-		}
-		if !out.ResolvedAt.Known {
+		if out.ResolvedAt = ends; !out.ResolvedAt.Known {
 			out.ResolvedAt = event.Some(max(r.Received, started.V))
-		}
-		if out.ResolvedAt.V < started.V {
-			return event.Event{}, event.Fault("endsAt", "lies before startsAt")
 		}
 		at = out.ResolvedAt.V
 	case "":

@@ -136,6 +136,20 @@ func TestFaultsNameTheField(t *testing.T) {
 		{`"annotations": {`, `"annotations": {"image_digest": "latest",`, "alerts[0].annotations.image_digest"},
 		{`"fingerprint": "b7c2a1e9d4f00315"`, `"fingerprint": "` + strings.Repeat("f", 600) + `"`, "alerts[0].fingerprint"},
 		{"{", "[", "body"},
+		{`"status": "resolved"`, `"status": "melting"`, "status"},
+		{`"status": "resolved"`, `"status": 7`, "status"},
+		{`"alerts": [`, `"alerts": [null,`, "alerts[0]"},
+		{`"alerts": [`, `"alerts": {}, "x": [`, "alerts"},
+		{`"alerts": [`, `"alerts": null, "x": [`, "alerts"},
+		{`"startsAt": "2026-03-08T11:00:00.123Z"`, `"startsAt": 1772967600`, "alerts[0].startsAt"},
+		{`"startsAt": "2026-03-08T11:00:00.123Z"`, `"startsAt": null`, "alerts[0].startsAt"},
+		{`"startsAt": "2026-03-08T11:00:00.123Z"`, `"startsAt": "0001-01-01T00:00:00Z"`, "alerts[0].startsAt"},
+		{`"startsAt": "2026-03-08T11:00:00.123Z"`, `"startsAt": "2999-01-01T00:00:00Z"`, "alerts[0].startsAt"},
+		{`"endsAt": "2026-03-08T12:30:00.123Z"`, `"endsAt": {}`, "alerts[0].endsAt"},
+		{`"endsAt": "2026-03-08T12:30:00.123Z"`, `"endsAt": "9999-01-01T00:00:00Z"`, "alerts[0].endsAt"},
+		{`"labels": {`, `"labels": {"severity": 5,`, "alerts[0].labels"},
+		{`"annotations": {`, `"annotations": [], "x": {`, "alerts[0].annotations"},
+		{`"fingerprint": "b7c2a1e9d4f00315"`, `"fingerprint": 7`, "alerts[0].fingerprint"},
 		{`"alerts": [`, `"alerts": [` + strings.Repeat("{},", mostAlerts), "alerts"},
 	} {
 		body := strings.Replace(good, c.from, c.to, 1)
@@ -143,6 +157,27 @@ func TestFaultsNameTheField(t *testing.T) {
 		var fault *event.FieldError
 		if !errors.As(err, &fault) || fault.Field != c.field {
 			t.Errorf("%q in place of %q: %v, want a fault of %s", c.to, c.from, err, c.field)
+		}
+	}
+}
+
+// TestTheEndOfAFiringAlertIsATimeAllTheSame has it as Alertmanager and Grafana
+// write it, and as neither does.
+func TestTheEndOfAFiringAlertIsATimeAllTheSame(t *testing.T) {
+	body := func(end string) string {
+		return `{"status":"firing","alerts":[{"status":"firing","labels":{"alertname":"Down","service":"api"},"startsAt":"2026-03-08T11:00:00Z","endsAt":` + end + `}]}`
+	}
+	for _, end := range []string{`"0001-01-01T00:00:00Z"`, `"2026-03-08T15:00:00Z"`, `"2026-03-08T11:04:00Z"`, `""`, `null`} {
+		res, err := Read(request(t, "", body(end)))
+		if err != nil || len(res.Events) != 1 || res.Events[0].Body.(*event.Incident).ResolvedAt.Present {
+			t.Errorf("it ends at %s: %+v %v, want an incident that is open", end, res, err)
+		}
+	}
+	for _, end := range []string{`"soon"`, `"2026-03-08"`, `7`, `[]`, `"2026-03-08T10:00:00Z"`} {
+		_, err := Read(request(t, "", body(end)))
+		var fault *event.FieldError
+		if !errors.As(err, &fault) || fault.Field != "alerts[0].endsAt" {
+			t.Errorf("it ends at %s: %v, want a fault", end, err)
 		}
 	}
 }

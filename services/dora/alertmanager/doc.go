@@ -7,7 +7,8 @@
 // An alert is an incident from its startsAt until it is resolved. Its id is the
 // fingerprint and startsAt, so an alert that fires again later is another
 // incident, and a message that is repeated tells nothing new. While an alert
-// fires its endsAt is not believed: it is Go's zero time, or a guess. A resolved
+// fires its endsAt is not believed: it is Go's zero time, or a guess. (It is a
+// time all the same, and not before startsAt.) A resolved
 // alert tells its beginning, too, so it is enough when the firing was missed; one
 // without an endsAt ended when the message came.
 //

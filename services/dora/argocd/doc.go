@@ -13,7 +13,7 @@
 //	operation Failed, Error          a failed deployment; aborted when somebody ended it
 //	health Degraded soon after       the deployment failed after all
 //	a dry run, a self-heal           nothing: neither brings anything new
-//	anything else                    other: kept as it came, and counted
+//	a phase that nobody knows        a fault: it waits in the quarantine
 //
 // # Identity
 //
@@ -33,7 +33,9 @@
 // from the image's digest through the artifact that the pipeline reported. Beside
 // that, in this order: the Application may name the commit in an annotation, and
 // a tag that is a whole commit hash (or "sha-" and a hash, as the metadata action
-// of Docker writes it) names it.
+// of Docker writes it) names it. A tag or an annotation that names a revision
+// which Argo CD synced is not believed; and the manifests' repositories are told,
+// so that a commit which turns out to be theirs is not believed either.
 //
 // Images are those of the manifests that were synced (syncResult.resources), which
 // Argo CD tells from version 3.0 on. Before that they are those of the running pods,

@@ -26,12 +26,18 @@ type payload struct {
 	Operation   *operation  `json:"operation"`
 	Resources   []resource  `json:"resources"`
 	History     struct {
-		ID *int64 `json:"id"`
+		ID        *int64   `json:"id"`
+		Revision  string   `json:"revision"`
+		Revisions []string `json:"revisions"`
 	} `json:"history"`
 	Health health   `json:"health"`
 	Images []string `json:"images"`
 	At     string   `json:"reconciledAt"`
 	URL    string   `json:"url"`
+
+	synced []string // further revisions that are known to be the manifests'
+	whole  string   // what stands before the fields of a whole Application, where the body is one
+	isApp  bool
 }
 
 type destination struct {
@@ -40,20 +46,23 @@ type destination struct {
 	Namespace string `json:"namespace"`
 }
 
-// source is where manifests come from. Its revision is read nowhere: it is a
-// commit of the manifests' repository.
+// source is where manifests come from.
 type source struct {
-	Path string `json:"path"`
+	RepoURL string `json:"repoURL"`
+	Path    string `json:"path"`
+	Chart   string `json:"chart"`
 }
 
 // operation is what Argo CD did or does to the Application.
 type operation struct {
-	Phase      string `json:"phase"`
-	Message    string `json:"message"`
-	StartedAt  string `json:"startedAt"`
-	FinishedAt string `json:"finishedAt"`
-	DryRun     bool   `json:"dryRun"`
-	SelfHeal   int64  `json:"selfHeal"`
+	Phase      string   `json:"phase"`
+	Message    string   `json:"message"`
+	StartedAt  string   `json:"startedAt"`
+	FinishedAt string   `json:"finishedAt"`
+	DryRun     bool     `json:"dryRun"`
+	SelfHeal   int64    `json:"selfHeal"`
+	Revision   string   `json:"revision"`
+	Revisions  []string `json:"revisions"`
 }
 
 // resource is one manifest of the sync that names images.
@@ -96,19 +105,29 @@ type application struct {
 			FinishedAt string `json:"finishedAt"`
 			Operation  struct {
 				Sync struct {
-					DryRun   bool  `json:"dryRun"`
-					SelfHeal int64 `json:"autoHealAttemptsCount"`
+					DryRun    bool     `json:"dryRun"`
+					SelfHeal  int64    `json:"autoHealAttemptsCount"`
+					Revision  string   `json:"revision"`
+					Revisions []string `json:"revisions"`
 				} `json:"sync"`
 			} `json:"operation"`
 			SyncResult struct {
+				Revision  string     `json:"revision"`
+				Revisions []string   `json:"revisions"`
 				Resources []resource `json:"resources"`
 			} `json:"syncResult"`
 		} `json:"operationState"`
 		Summary struct {
 			Images []string `json:"images"`
 		} `json:"summary"`
+		Sync struct {
+			Revision  string   `json:"revision"`
+			Revisions []string `json:"revisions"`
+		} `json:"sync"`
 		History []struct {
-			ID int64 `json:"id"`
+			ID        int64    `json:"id"`
+			Revision  string   `json:"revision"`
+			Revisions []string `json:"revisions"`
 		} `json:"history"`
 		Resources []struct {
 			Kind   string `json:"kind"`
@@ -137,7 +156,7 @@ func parse(body []byte) (*payload, error) {
 		if err := intake.Decode(body, &a); err != nil {
 			return nil, err
 		}
-		return a.payload(), nil
+		return a.payload(""), nil
 	case head.App.Metadata != nil:
 		var wrapped struct {
 			App application `json:"app"`
@@ -145,7 +164,7 @@ func parse(body []byte) (*payload, error) {
 		if err := intake.Decode(body, &wrapped); err != nil {
 			return nil, err
 		}
-		return wrapped.App.payload(), nil
+		return wrapped.App.payload("app."), nil
 	}
 	p := &payload{}
 	if err := intake.Decode(body, p); err != nil {
@@ -157,14 +176,17 @@ func parse(body []byte) (*payload, error) {
 	return p, nil
 }
 
-func (a *application) payload() *payload {
-	p := &payload{Destination: a.Spec.Destination, Health: a.Status.Health, Images: a.Status.Summary.Images, At: a.Status.ReconciledAt}
+func (a *application) payload(at string) *payload {
+	p := &payload{whole: at, isApp: true, Destination: a.Spec.Destination, Health: a.Status.Health, Images: a.Status.Summary.Images, At: a.Status.ReconciledAt}
 	if m := a.Metadata; m != nil {
 		p.App.Name, p.App.Namespace, p.App.UID, p.App.Labels, p.App.Annotations = m.Name, m.Namespace, m.UID, m.Labels, m.Annotations
 	}
 	p.App.Project, p.Sources = a.Spec.Project, append(a.Spec.Sources, a.Spec.Source)
-	if n := len(a.Status.History); n > 0 {
-		p.History.ID = &a.Status.History[n-1].ID
+	p.synced = append(p.synced, a.Status.Sync.Revision)
+	p.synced = append(p.synced, a.Status.Sync.Revisions...)
+	for _, h := range a.Status.History {
+		p.History.ID = &h.ID
+		p.synced = append(append(p.synced, h.Revision), h.Revisions...)
 	}
 	s := a.Status.OperationState
 	if s == nil {
@@ -172,8 +194,9 @@ func (a *application) payload() *payload {
 	}
 	p.Operation = &operation{
 		Phase: s.Phase, Message: s.Message, StartedAt: s.StartedAt, FinishedAt: s.FinishedAt,
-		DryRun: s.Operation.Sync.DryRun, SelfHeal: s.Operation.Sync.SelfHeal,
+		DryRun: s.Operation.Sync.DryRun, SelfHeal: s.Operation.Sync.SelfHeal, Revision: s.SyncResult.Revision, Revisions: s.SyncResult.Revisions,
 	}
+	p.synced = append(append(p.synced, s.Operation.Sync.Revision), s.Operation.Sync.Revisions...)
 	ill := map[[2]string]string{}
 	for _, r := range a.Status.Resources {
 		ill[[2]string{r.Kind, r.Name}] = r.Health.Status

@@ -49,22 +49,14 @@ func read(req intake.Request) (intake.Result, error) {
 		return intake.Result{}, err
 	}
 	r := &reading{payload: p}
-	if err := r.identify(); err != nil {
-		return r.Result, err
-	}
-	if r.Ignored != "" {
-		return r.Result, nil
-	}
-	known, err := r.judge()
-	if err != nil {
-		return r.Result, err
-	}
-	if !known { // a phase that Argo CD has added since
-		r.Events = []event.Event{intake.Other(Source, r.Result.Kind, r.id+" "+p.Operation.Phase, "", req.Body)}
-		return r.Result, nil
-	}
-	if err := r.deployments(); err != nil {
-		return r.Result, err
+	for _, step := range []func() error{r.identify, r.judge, r.pinned, r.deployments} {
+		if err := step(); err != nil {
+			r.Events = nil
+			return r.Result, p.spelt(err)
+		}
+		if r.Ignored != "" {
+			return r.Result, nil
+		}
 	}
 	if len(r.Events) == 0 && r.Ignored == "" {
 		r.Ignored = "the operation changed no image of the services that " + AnnotationServices + " names"
@@ -96,6 +88,8 @@ func (r *reading) identify() error {
 	}
 	r.id = fmt.Sprintf("%s/%s~%s@%s", a.Namespace, a.Name, uid, r.started.Std().Format(time.RFC3339))
 	switch {
+	case o.SelfHeal < 0:
+		return event.Fault("operation.selfHeal", "%d is below 0", o.SelfHeal)
 	case o.DryRun:
 		r.Ignored = "a dry run changes nothing"
 	case o.SelfHeal > 0:
@@ -103,18 +97,32 @@ func (r *reading) identify() error {
 	}
 	r.place = r.payload.place()
 	r.repository, _ = r.stated(AnnotationRepository, annotationOCISource)
-	r.revision, _ = r.stated(AnnotationRevision, annotationOCIRevision)
+	stated, _ := r.stated(AnnotationRevision, annotationOCIRevision)
+	r.revision = r.ofApplication(stated)
 	return nil
 }
 
-// judge says what became of the operation, and from when that is known; known
-// is false for a phase that it does not know.
-func (r *reading) judge() (known bool, err error) {
+// judge says what became of the operation, and from when that is known.
+func (r *reading) judge() error {
 	o := r.Operation
 	r.stage, r.at = o.Phase, r.started
+	finished, err := intake.When("operation.finishedAt", o.FinishedAt)
+	if err != nil {
+		return err
+	}
+	since, err := intake.When("health.lastTransitionTime", r.Health.Since)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"", "Unknown", "Progressing", "Healthy", "Suspended", "Degraded", "Missing"}, r.Health.Status) {
+		return event.Fault("health.status", "%q is not Healthy, Progressing, Degraded, Suspended, Missing or Unknown", intake.Clean(r.Health.Status, 60))
+	}
+	if finished.Known && finished.V < r.started {
+		return event.Fault("operation.finishedAt", "lies before operation.startedAt")
+	}
 	switch o.Phase {
 	case "Running", "Terminating":
-		return true, nil // one that is tried again has an end, but not its last
+		return nil // one that is tried again has an end, but not its last
 	case "Succeeded":
 		r.outcome = event.OutcomeSuccess
 	case "Failed", "Error":
@@ -122,28 +130,43 @@ func (r *reading) judge() (known bool, err error) {
 		if m := strings.ToLower(o.Message); strings.HasPrefix(m, "operation terminated") && !strings.Contains(m, "timeout") {
 			r.outcome = event.OutcomeAborted
 		}
-	default:
-		return false, nil
+	default: // kept as it came: when it is read, the deployment is not lost
+		return event.Fault("operation.phase", "%q is not Running, Terminating, Succeeded, Failed or Error", intake.Clean(o.Phase, 60))
 	}
-	finished, err := intake.MustWhen("operation.finishedAt", o.FinishedAt)
-	if err != nil {
-		return true, err
+	if finished, err = intake.MustWhen("operation.finishedAt", o.FinishedAt); err != nil {
+		return err
 	}
-	if r.finished = finished.V; r.finished < r.started {
-		return true, event.Fault("operation.finishedAt", "lies before operation.startedAt")
-	}
+	r.finished = finished.V
 	r.at = r.finished
-	since, err := intake.When("health.lastTransitionTime", r.Health.Since)
-	if err != nil {
-		return true, err
-	}
 	// Of what was degraded before the operation began it may be the remedy.
 	if r.outcome == event.OutcomeSuccess && r.Health.Status == "Degraded" && since.Known && since.V >= r.started && since.V <= r.finished+soon {
 		r.outcome, r.stage = event.OutcomeFailure, "Degraded"
 		r.at = max(r.finished, since.V) + 1
 		r.Result.Kind = "health.Degraded"
 	}
-	return true, nil
+	return nil
+}
+
+// pinned wants the digests of images to be digests.
+func (r *reading) pinned() error {
+	check := func(field string, refs []string) error {
+		for i, ref := range refs {
+			if _, digest, pinned := strings.Cut(ref, "@"); pinned && !rightDigest.MatchString(digest) {
+				return event.Fault(fmt.Sprintf("%s[%d]", field, i), "%q is not an image pinned by digest, such as \"registry.example/shop/api@sha256:9c…\"", intake.Clean(ref, 120))
+			}
+		}
+		return nil
+	}
+	for i, m := range r.Resources {
+		if err := check(fmt.Sprintf("resources[%d].images", i), m.Images); err != nil {
+			return err
+		}
+	}
+	if err := check("images", r.Images); err != nil {
+		return err
+	}
+	_, err := intake.When("reconciledAt", r.At)
+	return err
 }
 
 // deployments makes the events: one deployment for the Application, or one for
@@ -259,7 +282,7 @@ func (r *reading) add(id, service, serviceField string, v version) error {
 	d := &event.Deployment{
 		ID: id, Service: event.Some(service), Environment: event.NonZero(r.environment),
 		Repo: event.NonZero(r.repository), SHA: event.NonZero(r.revision),
-		StartedAt: event.Some(r.started), URL: intake.Link(r.URL),
+		StartedAt: event.Some(r.started), URL: intake.Link(r.URL), ManifestRepos: r.manifestRepos(),
 	}
 	if r.finished != 0 {
 		d.FinishedAt, d.Outcome = event.Some(r.finished), event.Some(r.outcome)
@@ -284,7 +307,7 @@ func (r *reading) add(id, service, serviceField string, v version) error {
 func (r *reading) name(d *event.Deployment, v version) {
 	d.Digest, d.Title = event.NonZero(v.digest), event.NonZero(r.title(v))
 	if !d.SHA.Known {
-		d.SHA = event.NonZero(v.commit)
+		d.SHA = event.NonZero(r.ofApplication(v.commit))
 	}
 }
 

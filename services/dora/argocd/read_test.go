@@ -253,6 +253,31 @@ func TestFaultsAreNamedAsTheTemplateSpellsThem(t *testing.T) {
 		{body(healthy("Degraded", "then")), "health.lastTransitionTime"},
 		{body(object{"resources": nil, "images": []string{"a/api@" + digestA}, "reconciledAt": "x"}), "reconciledAt"},
 		{body(object{"resources": object{}}), "resources"},
+		{body(operated("phase", "Odd")), "operation.phase"},
+		{body(operated("phase", "succeeded")), "operation.phase"},
+		{body(operated("phase", 1)), "operation.phase"},
+		{body(operated("phase", nil)), "operation.phase"},
+		{body(operated("startedAt", 1772532000)), "operation.startedAt"},
+		{body(operated("startedAt", "2999-03-03T09:00:00Z")), "operation.startedAt"},
+		{body(operated("phase", "Running", "finishedAt", "soon")), "operation.finishedAt"},
+		{body(operated("finishedAt", nil)), "operation.finishedAt"},
+		{body(operated("revision", 7)), "operation.revision"},
+		{body(operated("revisions", "main")), "operation.revisions"},
+		{body(operated("dryRun", "no")), "operation.dryRun"},
+		{body(operated("selfHeal", -1)), "operation.selfHeal"},
+		{body(object{"operation": []int{1}}), "operation"},
+		{body(object{"health": "Healthy"}), "health"},
+		{body(object{"health": object{"status": "Odd"}}), "health.status"},
+		{body(object{"app": nil}), "app.name"},
+		{body(object{"app": []int{}}), "app"},
+		{body(object{"app": object{"name": "api", "annotations": []int{}}}), "app.annotations"},
+		{body(object{"history": []int{}}), "history"},
+		{body(object{"sources": "x"}), "sources"},
+		{body(object{"sources": []object{{"repoURL": 7}}}), "sources.repoURL"},
+		{body(object{"images": "x"}), "images"},
+		{body(object{"images": []string{"shop/api@sha256:short"}}), "images[0]"},
+		{body(object{"resources": []object{manifest("api", "", "shop/web:1", "shop/api@latest")}}), "resources[0].images[1]"},
+		{body(object{"resources": []object{{"images": "shop/api"}}}), "resources.images"},
 		{body(annotated(AnnotationRevision, "main")), "app.annotations[" + AnnotationRevision + "]"},
 		{body(annotated(AnnotationRepository, "https:///")), "app.annotations[" + AnnotationRepository + "]"},
 		{body(annotated(AnnotationServices, "=shop/api")), "app.annotations[" + AnnotationServices + "]"},
@@ -277,10 +302,75 @@ func manyServices() string {
 	return strings.Join(out, ",")
 }
 
-func TestAPhaseThatNobodyKnowsIsKept(t *testing.T) {
-	res, err := read(intake.Request{Body: []byte(body(operated("phase", "Paused")))})
-	if err != nil || len(res.Events) != 1 || res.Events[0].Body.Type() != event.TypeOther || res.Kind != "sync.Paused" {
-		t.Errorf("%+v %v", res, err)
+// TestTheManifestsCommitIsNeverTheApplications has images whose tag, and an
+// annotation whose value, is a revision that Argo CD synced.
+func TestTheManifestsCommitIsNeverTheApplications(t *testing.T) {
+	synced := strings.Repeat("e", 40)
+	former := strings.Repeat("d", 40)
+	tagged := func(tag string) object {
+		return object{"resources": []object{manifest("api", "", "shop/api:"+tag)}}
+	}
+	history := object{"history": object{"id": 7, "revision": former}}
+	sources := object{"history": object{"id": 7, "revisions": []string{"1.2.3", former}}}
+	several := operated("revisions", []string{"4.5.6", synced})
+	for _, c := range []struct {
+		name, body, want string
+	}{
+		{"the whole revision", body(tagged(synced)), ""},
+		{"an abbreviated one", body(tagged("sha-eeeeeee")), ""},
+		{"one of several sources", body(tagged(synced), several), ""},
+		{"that of the history", body(tagged(former), history), ""},
+		{"one of the history's sources", body(tagged(former), sources), ""},
+		{"stated in an annotation", body(annotated(AnnotationRevision, synced)), ""},
+		{"of the running pods", body(object{"resources": nil, "images": []string{"shop/api:" + synced}}), ""},
+		{"another commit", body(tagged(former)), former},
+		{"another commit stated", body(tagged(synced), annotated(AnnotationRevision, hash40)), hash40},
+	} {
+		for _, d := range deployments(t, c.body) {
+			if d.SHA.V != c.want {
+				t.Errorf("%s: the commit is %q, want %q", c.name, d.SHA.V, c.want)
+			}
+		}
+	}
+	app := sample(t, "metadata.annotations", nil, "status.history", []any{map[string]any{"id": 1, "revision": former}, map[string]any{"id": 2, "revision": synced}},
+		"status.operationState.syncResult", map[string]any{"revision": synced, "resources": []any{map[string]any{"kind": "Deployment", "name": "api", "images": []any{"shop/api:" + former}}}})
+	whole, err := json.Marshal(app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := deployments(t, string(whole))[0]
+	if d.SHA.Present || len(d.ManifestRepos.V) == 0 {
+		t.Errorf("an older entry of the history: %+v", d)
+	}
+}
+
+// TestAWholeApplicationsFaultsHaveItsOwnNames posts an Application itself.
+func TestAWholeApplicationsFaultsHaveItsOwnNames(t *testing.T) {
+	for _, c := range []struct {
+		changes []any
+		field   string
+	}{
+		{[]any{"status.operationState.phase", "Odd"}, "status.operationState.phase"},
+		{[]any{"status.operationState.startedAt", "soon"}, "status.operationState.startedAt"},
+		{[]any{"status.operationState.finishedAt", "1999-01-01T00:00:00Z"}, "status.operationState.finishedAt"},
+		{[]any{"status.health", map[string]any{"status": "Odd"}}, "status.health.status"},
+		{[]any{"metadata.name", ""}, "metadata.name"},
+		{[]any{"metadata.name", 7}, "metadata.name"},
+		{[]any{"status.operationState.syncResult", []any{}}, "status.operationState.syncResult"},
+		{[]any{"metadata.annotations", map[string]any{AnnotationRevision: "main"}}, "metadata.annotations[" + AnnotationRevision + "]"},
+		{[]any{"status.reconciledAt", "x"}, "status.reconciledAt"},
+	} {
+		whole, err := json.Marshal(sample(t, c.changes...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for prefix, text := range map[string]string{"": string(whole), "app.": `{"app":` + string(whole) + `}`} {
+			_, err := read(intake.Request{Body: []byte(text)})
+			var fault *event.FieldError
+			if !errors.As(err, &fault) || fault.Field != prefix+c.field {
+				t.Errorf("%v: %v, want a fault of %s", c.changes, err, prefix+c.field)
+			}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"text/template"
@@ -208,7 +209,7 @@ func TestAWholeApplicationSaysTheSame(t *testing.T) {
 		}
 		for i := range got {
 			got[i].URL = want[i].URL // Argo CD's address stands in no Application
-			if *got[i] != *want[i] {
+			if !reflect.DeepEqual(got[i], want[i]) {
 				t.Errorf("%+v, want %+v", got[i], want[i])
 			}
 		}

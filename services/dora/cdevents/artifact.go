@@ -41,6 +41,8 @@ func artifactOf(id string) (digest, vcs string) {
 		return "sha256:" + strings.ToLower(id), vcs
 	case name == "" || len(name) > intake.MostText-len("artifact:") || intake.Clean(name, intake.MostText) != name:
 		return "", vcs
+	case strings.HasPrefix(name, "pkg:") && version == "":
+		return "", vcs // every version of it
 	case strings.HasPrefix(name, "pkg:"):
 		return name, vcs
 	}

@@ -2,7 +2,9 @@ package cdevents
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
@@ -11,7 +13,8 @@ import (
 
 // custom is what customData says beyond the specification, by names in any
 // spelling ("commitSha", "commit_sha", "COMMIT-SHA"), at the top, below "data" or below
-// "fawkes". customData is free for any use, so what does not fit is passed over.
+// "fawkes". customData is free for any use, so what does not fit is passed over,
+// but for the words that are ours alone; see [strict].
 type custom struct {
 	sha, repo, branch, author, title string
 	base, headSHA, mergeSHA          string
@@ -50,12 +53,21 @@ func customNames() map[string][]string {
 	}
 }
 
-func customOf(raw json.RawMessage, media string) custom {
+// customOf reads customData; at is what stands before its name.
+func customOf(raw json.RawMessage, media, at string) (custom, error) {
 	if media != "" && !strings.Contains(strings.ToLower(media), "json") {
-		return custom{}
+		return custom{}, nil
 	}
+	all := map[string]placed{}
+	gather(all, raw, at+"customData.", 0)
 	fields := map[string]json.RawMessage{}
-	gather(fields, raw, 0)
+	for _, plain := range slices.Sorted(maps.Keys(all)) {
+		p := all[plain]
+		if err := strict(plain, p.field, p.raw); err != nil {
+			return custom{}, err
+		}
+		fields[plain] = p.raw
+	}
 	names := customNames()
 	value := func(field string) json.RawMessage {
 		for _, name := range names[field] {
@@ -102,18 +114,24 @@ func customOf(raw json.RawMessage, media string) custom {
 			}
 		}
 	}
-	return c
+	return c, nil
+}
+
+// placed is a value and where it stands.
+type placed struct {
+	field string
+	raw   json.RawMessage
 }
 
 // gather collects the fields of an object under their plain names; what stands
 // deeper yields to what stands above it, and "fawkes" to nothing.
-func gather(to map[string]json.RawMessage, raw json.RawMessage, depth int) {
+func gather(to map[string]placed, raw json.RawMessage, at string, depth int) {
 	var o map[string]json.RawMessage
 	if len(raw) == 0 || json.Unmarshal(raw, &o) != nil || depth > 1 {
 		return
 	}
-	gather(to, o["fawkes"], depth+1)
-	for name, v := range o {
+	gather(to, o["fawkes"], at+"fawkes.", depth+1)
+	for _, name := range slices.Sorted(maps.Keys(o)) {
 		plain := strings.Map(func(r rune) rune {
 			if r == '_' || r == '-' || r == '.' || r == ' ' {
 				return -1
@@ -121,10 +139,10 @@ func gather(to map[string]json.RawMessage, raw json.RawMessage, depth int) {
 			return r
 		}, strings.ToLower(name))
 		if _, taken := to[plain]; !taken {
-			to[plain] = v
+			to[plain] = placed{at + name, o[name]}
 		}
 	}
-	gather(to, o["data"], depth+1)
+	gather(to, o["data"], at+"data.", depth+1)
 }
 
 var commitHash = regexp.MustCompile(`^([0-9a-fA-F]{7,40}|[0-9a-fA-F]{64})$`)

@@ -34,7 +34,8 @@
 // # Artifacts
 //
 // An artifact is named by a package URL. One with a digest ("pkg:oci/api@sha256%3A…")
-// is that digest, wherever it is stored; any other is its own name and version.
+// is that digest, wherever it is stored; any other is its own name and version. One
+// without a version names every version, and so no artifact.
 //
 // An incident opens when it is detected. One that was only reported opens when it
 // was reported; that yields to a detection, whichever comes first. The artifact of

@@ -136,7 +136,9 @@ func (c *cloudEvent) read() (intake.Result, error) {
 			return out, err
 		}
 	}
-	r.custom = customOf(r.CustomData, r.CustomDataType)
+	if err := r.check(); err != nil {
+		return out, err
+	}
 	if err := r.dispatch(); err != nil {
 		return out, err
 	}

@@ -317,6 +317,14 @@ func TestFaultsAreNamedAsTheSenderSpellsThem(t *testing.T) {
 	batchOf := func(v ...any) intake.Request {
 		return intake.Request{Header: http.Header{"Content-Type": {"application/cloudevents-batch+json"}}, Body: []byte(text(v))}
 	}
+	deployedBy := func(artifact any) object {
+		return with("subject", "content", object{"environment": object{"id": "production"}, "artifactId": artifact})
+	}
+	customized := func(custom object) object {
+		e := good()
+		e["customData"] = custom
+		return e
+	}
 	noHeader := binaryRequest(text(good()))
 	noHeader.Header.Del("Ce-Source")
 	for _, c := range []struct {
@@ -348,6 +356,36 @@ func TestFaultsAreNamedAsTheSenderSpellsThem(t *testing.T) {
 		{binaryRequest(text(with("subject", "content", object{"environment": object{"id": "production"}, "artifactId": "pkg:" + strings.Repeat("x", 600)}))), "subject.content.artifactId"},
 		{binaryRequest(text(cdevent("0.4.1", "change.merged.0.2.0", "12", object{}, nil))), "subject.content.repository"},
 		{binaryRequest(text(cdevent("0.4.1", "pipelinerun.finished.0.2.0", "12", object{"outcome": "odd"}, nil))), "subject.content.outcome"},
+		{binaryRequest(text(deployedBy("pkg:"))), "subject.content.artifactId"},
+		{binaryRequest(text(deployedBy("pkg:oci"))), "subject.content.artifactId"},
+		{binaryRequest(text(deployedBy("pkg:oci/"))), "subject.content.artifactId"},
+		{binaryRequest(text(deployedBy("pkg:oci/api@"))), "subject.content.artifactId"},
+		{binaryRequest(text(deployedBy("pkg:oci/api@sha256:beef"))), "subject.content.artifactId"},
+		{binaryRequest(text(deployedBy("pkg:oci/api@sha256%3Anothex"))), "subject.content.artifactId"},
+		{binaryRequest(text(deployedBy("pkg:oci/api@%zz"))), "subject.content.artifactId"},
+		{binaryRequest(text(deployedBy("not a purl"))), "subject.content.artifactId"},
+		{binaryRequest(text(deployedBy("not-a-purl"))), "subject.content.artifactId"},
+		{binaryRequest(text(deployedBy(7))), "subject.content.artifactId"},
+		{binaryRequest(text(cdevent("0.4.1", "artifact.packaged.0.2.0", "pkg:oci", object{}, nil))), "subject.id"},
+		{binaryRequest(text(cdevent("0.4.1", "incident.detected.0.2.0", "i", object{"artifactId": "bad purl"}, nil))), "subject.content.artifactId"},
+		{binaryRequest(text(cdevent("0.4.1", "build.finished.0.2.0", "b", object{"artifactId": "pkg:"}, nil))), "subject.content.artifactId"},
+		{binaryRequest(text(with("subject", "content", object{"environment": object{"id": "production"}, "startedAt": "soon"}))), "subject.content.startedAt"},
+		{binaryRequest(text(with("subject", "content", object{"environment": object{"id": "production"}, "timestamp": 7}))), "subject.content.timestamp"},
+		{binaryRequest(text(with("subject", "content", []int{1}))), "subject.content"},
+		{binaryRequest(text(with("subject", "content", object{"environment": nil}))), "subject.content.environment"},
+		{binaryRequest(text(with("subject", "content", object{"environment": object{"id": 7}}))), "subject.content.environment.id"},
+		{binaryRequest(text(with("context", "timestamp", "2999-01-01T00:00:00Z"))), "context.timestamp"},
+		{binaryRequest(text(with("context", "timestamp", 7))), "context.timestamp"},
+		{binaryRequest(text(cdevent("0.4.1", "incident.detected.0.2.0", "i", object{"service": "api"}, nil))), "subject.content.service"},
+		{binaryRequest(text(cdevent("0.4.1", "change.created.0.2.0", "12", object{"repository": "shop"}, nil))), "subject.content.repository"},
+		{binaryRequest(text(cdevent("0.5.0", "ticket.created.0.2.0", "T", object{"ticketType": "incident", "labels": "bug"}, nil))), "subject.content.labels"},
+		{binaryRequest(text(customized(object{"startedAt": "soon"}))), "customData.startedAt"},
+		{binaryRequest(text(customized(object{"fawkes": object{"started_at": "1969-01-01T00:00:00Z"}}))), "customData.fawkes.started_at"},
+		{structuredRequest(text(envelope(customized(object{"data": object{"outcome": "odd"}})))), "data.customData.data.outcome"},
+		{binaryRequest(text(customized(object{"commitSha": "main"}))), "customData.commitSha"},
+		{binaryRequest(text(customized(object{"unplanned": "yes"}))), "customData.unplanned"},
+		{binaryRequest(text(customized(object{"attempt": -1}))), "customData.attempt"},
+		{binaryRequest(text(customized(object{"deploymentId": 7}))), "customData.deploymentId"},
 		{batchOf(envelope(good()), envelope(without("subject", "id"))), "[1].data.subject.id"},
 		{batchOf(envelope(good()), object{"specversion": "1.0"}), "[1].id"},
 		{batchOf(envelope(good()), 7), "[1]"},

@@ -69,10 +69,7 @@ func (r *reading) deployment() error {
 	}
 	if r.ArtifactID != "" {
 		digest, vcs := artifactOf(r.ArtifactID)
-		if digest == "" {
-			return event.Fault(r.data+"subject.content.artifactId", "%q names no artifact: want a package URL such as \"pkg:oci/api@sha256%%3A9c…\"", intake.Clean(r.ArtifactID, 120))
-		}
-		d.Digest = event.Some(digest)
+		d.Digest = event.NonZero(digest)
 		d.Title = event.NonZero(intake.Clean(r.ArtifactID, intake.MostTitle))
 		if !d.SHA.Known {
 			if repo, sha := r.madeFrom(vcs); repo != "" && sha != "" {

@@ -33,8 +33,9 @@ func Deployments(connection string, body []byte) ([]event.Event, error) {
 		return nil, err
 	}
 	id := o.need("id", "the deployment's own id")
-	o.needWhen("startedDate")
-	o.needWhen("finishedDate")
+	if began, ended := o.needWhen("startedDate"), o.needWhen("finishedDate"); ended.V < began.V {
+		o.fault("finishedDate", "lies before startedDate")
+	}
 	o.when("createdDate")
 	result := o.result("SUCCESS")
 	environment := o.oneOf("environment", "PRODUCTION", "STAGING", "TESTING", "DEVELOPMENT")

@@ -162,6 +162,9 @@ type Deployment struct {
 	Unplanned   Opt[bool]   `json:"unplanned,omitzero"`
 	Title       Opt[string] `json:"title,omitzero"`
 	URL         Opt[string] `json:"url,omitzero"`
+	// ManifestRepos are the repositories of the manifests that were deployed
+	// (GitOps). A commit of theirs is not the application's.
+	ManifestRepos Opt[[]string] `json:"manifest_repos,omitzero"`
 }
 
 // Incident is a failure that users could feel. Where no service is named, the

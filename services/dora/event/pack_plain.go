@@ -15,6 +15,7 @@ func packPlain(b Body) (packed []byte, ok bool) {
 	p := plain{out: make([]byte, 0, 512)}
 	switch b := b.(type) {
 	case *Deployment:
+		p.declined = b.ManifestRepos.Present
 		p.id(b.ID)
 		p.text("service", b.Service)
 		p.text("environment", b.Environment)

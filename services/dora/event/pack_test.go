@@ -36,6 +36,13 @@ func maybe[T any](g *rapid.Generator[T]) *rapid.Generator[Opt[T]] {
 	})
 }
 
+// notBefore is absent, null or a time from another on.
+func notBefore(from Time) *rapid.Generator[Opt[Time]] {
+	return maybe(rapid.Custom(func(t *rapid.T) Time {
+		return Time(rapid.Int64Range(int64(from), int64(farthest)).Draw(t, "time"))
+	}))
+}
+
 var anyCommit = rapid.Custom(func(t *rapid.T) *Commit {
 	return &Commit{
 		Repo: anyRepo.Draw(t, "repo"), SHA: anySHA.Draw(t, "sha"), Parents: maybe(rapid.SliceOfN(anySHA, 0, 4)).Draw(t, "parents"),
@@ -58,16 +65,18 @@ var anyBody = rapid.Custom(func(t *rapid.T) Body {
 		return &Review{Repo: anyRepo.Draw(t, "repo"), Number: "12", Author: anyText.Draw(t, "author"), Kind: rapid.SampledFrom(reviewKinds).Draw(t, "kind"),
 			SubmittedAt: Some(anyTime.Draw(t, "submitted"))}
 	case 3:
+		began := anyTime.Draw(t, "started")
 		return &Build{Repo: anyRepo.Draw(t, "repo"), SHA: anySHA.Draw(t, "sha"), ID: "7", Branch: opt.Draw(t, "branch"), Outcome: maybe(rapid.SampledFrom(buildOutcomes)).Draw(t, "outcome"),
-			StartedAt: Some(anyTime.Draw(t, "started")), FinishedAt: when.Draw(t, "finished"), Attempt: maybe(rapid.IntRange(-5, 9)).Draw(t, "attempt"), URL: opt.Draw(t, "url")}
+			StartedAt: Some(began), FinishedAt: notBefore(began).Draw(t, "finished"), Attempt: maybe(rapid.IntRange(1, 9)).Draw(t, "attempt"), URL: opt.Draw(t, "url")}
 	case 4:
 		return &Artifact{Digest: "sha256:9c00", Repo: anyRepo.Draw(t, "repo"), SHA: anySHA.Draw(t, "sha"), MadeAt: when.Draw(t, "made")}
 	case 5:
 		return &Deployment{ID: "d", Service: Some(anyText.Draw(t, "service")), Environment: opt.Draw(t, "environment"), Repo: maybe(anyRepo).Draw(t, "repo"), SHA: maybe(anySHA).Draw(t, "sha"),
 			Digest: maybe(rapid.Just("sha256:9c00")).Draw(t, "digest"), Outcome: maybe(rapid.SampledFrom(deploymentOutcomes)).Draw(t, "outcome"), StartedAt: Some(anyTime.Draw(t, "started")),
-			Unplanned: maybe(rapid.Bool()).Draw(t, "unplanned"), Title: opt.Draw(t, "title"), URL: opt.Draw(t, "url")}
+			Unplanned: maybe(rapid.Bool()).Draw(t, "unplanned"), Title: opt.Draw(t, "title"), URL: opt.Draw(t, "url"), ManifestRepos: maybe(rapid.SliceOfN(anyRepo, 0, 2)).Draw(t, "manifests")}
 	}
-	return &Incident{ID: "i", Service: opt.Draw(t, "service"), Environment: opt.Draw(t, "environment"), Repo: maybe(anyRepo).Draw(t, "repo"), OpenedAt: Some(anyTime.Draw(t, "opened")), ResolvedAt: when.Draw(t, "resolved"),
+	opened := anyTime.Draw(t, "opened")
+	return &Incident{ID: "i", Service: opt.Draw(t, "service"), Environment: opt.Draw(t, "environment"), Repo: maybe(anyRepo).Draw(t, "repo"), OpenedAt: Some(opened), ResolvedAt: notBefore(opened).Draw(t, "resolved"),
 		Severity: opt.Draw(t, "severity"), CausedByDeployment: opt.Draw(t, "cause"), Digest: maybe(rapid.Just("sha256:9c00")).Draw(t, "digest"), SHA: maybe(anySHA).Draw(t, "sha"),
 		Title: opt.Draw(t, "title"), URL: opt.Draw(t, "url")}
 })

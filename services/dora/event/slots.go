@@ -144,6 +144,8 @@ func (d *Deployment) slot(name []byte) any {
 		return &d.FinishedAt
 	case "unplanned":
 		return &d.Unplanned
+	case "manifest_repos":
+		return &d.ManifestRepos
 	case "title":
 		return &d.Title
 	case "url":

@@ -152,6 +152,14 @@ func needTime(field string, v Opt[Time]) error {
 	return nil
 }
 
+// inOrder wants that what ended did so after it began.
+func inOrder(begin string, from Opt[Time], end string, to Opt[Time]) error {
+	if from.Known && to.Known && from.V > to.V {
+		return Fault(end, "lies before %s", begin)
+	}
+	return nil
+}
+
 // Validate implements [Body].
 func (c *Commit) Validate() error {
 	if err := firstFault(repo("repo", c.Repo), sha("sha", c.SHA), shas("parents", c.Parents, maxParents), shas("ancestors", c.Ancestors, maxList),
@@ -184,8 +192,11 @@ func (r *Review) Validate() error {
 
 // Validate implements [Body].
 func (b *Build) Validate() error {
+	if b.Attempt.Known && b.Attempt.V < 1 {
+		return Fault("attempt", "%d is below 1", b.Attempt.V)
+	}
 	return firstFault(repo("repo", b.Repo), sha("sha", b.SHA), required("id", b.ID), optText("branch", b.Branch),
-		optOneOf("outcome", b.Outcome, buildOutcomes), optURL("url", b.URL))
+		optOneOf("outcome", b.Outcome, buildOutcomes), optURL("url", b.URL), inOrder("started_at", b.StartedAt, "finished_at", b.FinishedAt))
 }
 
 // Validate implements [Body].
@@ -200,17 +211,23 @@ func (d *Deployment) Validate() error {
 		optOneOf("outcome", d.Outcome, deploymentOutcomes), text("title", d.Title.V, 4*maxText), optURL("url", d.URL)); err != nil {
 		return err
 	}
-	if d.StartedAt.Known && d.FinishedAt.Known && d.StartedAt.V > d.FinishedAt.V {
-		return Fault("finished_at", "lies before started_at")
+	if len(d.ManifestRepos.V) > maxParents {
+		return Fault("manifest_repos", "holds %d entries, at most %d are taken", len(d.ManifestRepos.V), maxParents)
 	}
-	return nil
+	for i, v := range d.ManifestRepos.V {
+		if err := repo(index("manifest_repos", i), v); err != nil {
+			return err
+		}
+	}
+	return inOrder("started_at", d.StartedAt, "finished_at", d.FinishedAt)
 }
 
 // Validate implements [Body].
 func (i *Incident) Validate() error {
 	return firstFault(required("id", i.ID), optText("service", i.Service), optText("environment", i.Environment), optRepo("repo", i.Repo),
 		optText("severity", i.Severity), optText("caused_by_deployment", i.CausedByDeployment),
-		optDigest("digest", i.Digest), optSHA("sha", i.SHA), text("title", i.Title.V, 4*maxText), optURL("url", i.URL))
+		optDigest("digest", i.Digest), optSHA("sha", i.SHA), text("title", i.Title.V, 4*maxText), optURL("url", i.URL),
+		inOrder("opened_at", i.OpenedAt, "resolved_at", i.ResolvedAt))
 }
 
 // Validate implements [Body].

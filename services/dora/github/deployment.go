@@ -79,8 +79,8 @@ func (r *Result) deploymentStatus(body []byte) error {
 		return nil
 	case "":
 		return event.Fault("deployment_status.state", "is required: success, failure, error, in_progress, queued, pending, waiting or inactive")
-	default:
-		return nil // a state that GitHub has added since: kept as other
+	default: // kept as it came: when GitHub's new state is read, the deployment is not lost
+		return event.Fault("deployment_status.state", "%q is not success, failure, error, in_progress, queued, pending, waiting or inactive", intake.Clean(b.Status.State, 60))
 	}
 	for _, u := range []string{b.Status.LogURL, b.Status.TargetURL, b.Status.EnvironmentURL} {
 		if d.URL = intake.Link(u); d.URL.Known {

@@ -1,7 +1,9 @@
 package github
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/services/dora/intake"
@@ -39,6 +41,9 @@ var buildOutcomes = map[string]string{
 	"skipped":         event.OutcomeAborted,
 	"stale":           event.OutcomeAborted,
 }
+
+// runStatuses are what a run may be in.
+var runStatuses = []string{"completed", "in_progress", "queued", "requested", "waiting", "pending"}
 
 func (r *Result) workflowRun(body []byte) error {
 	var b struct {
@@ -78,6 +83,9 @@ func (r *Result) workflowRun(body []byte) error {
 		Branch: event.NonZero(intake.Clean(run.HeadBranch, 512)), StartedAt: started,
 		Attempt: event.Some(max(run.RunAttempt, 1)), URL: intake.Link(run.HTMLURL),
 	}
+	if !slices.Contains(runStatuses, run.Status) {
+		return event.Fault("workflow_run.status", "%q is not one of %s", intake.Clean(run.Status, 60), strings.Join(runStatuses, ", "))
+	}
 	// action_required waits for somebody's approval: it has not run yet.
 	if run.Status == "completed" && run.Conclusion != "action_required" {
 		outcome, ok := buildOutcomes[run.Conclusion]
@@ -85,7 +93,7 @@ func (r *Result) workflowRun(body []byte) error {
 			return event.Fault("workflow_run.conclusion", "is required of a completed run")
 		}
 		if !ok {
-			return nil // a conclusion that GitHub has added since: kept as other
+			return event.Fault("workflow_run.conclusion", "%q is not one of success, neutral, failure, timed_out, startup_failure, cancelled, skipped, stale, action_required", intake.Clean(run.Conclusion, 60))
 		}
 		out.Outcome, out.FinishedAt = event.Some(outcome), updated
 	}

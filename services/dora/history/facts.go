@@ -41,6 +41,7 @@ type deploymentFacts struct {
 	digest, outcome, title, url     register[string]
 	startedAt, finishedAt           register[Time]
 	unplanned                       register[bool]
+	manifests                       register[[]string] // keys of their repositories
 
 	row *row // as of the last settling
 }
@@ -192,7 +193,7 @@ func (l *Ledger) applyDeployment(source string, at Time, b *event.Deployment) {
 		l.explained(d.digest.v)
 		l.state.stale[d] = true
 	}
-	if anyOf(put(&d.service, at, b.Service), put(&d.repo, at, b.Repo), put(&d.sha, at, lower(b.SHA))) {
+	if anyOf(put(&d.service, at, b.Service), put(&d.repo, at, b.Repo), put(&d.sha, at, lower(b.SHA)), merge(&d.manifests, at, keysOf(b.ManifestRepos), slices.Compare)) {
 		l.explained(d.digest.v)
 		l.state.stale[d] = true
 	}
@@ -219,6 +220,17 @@ func (l *Ledger) applyIncident(source string, at Time, b *event.Incident) {
 
 // anyOf is "or" that evaluates every operand.
 func anyOf(changed ...bool) bool { return slices.Contains(changed, true) }
+
+// keysOf are the keys of some repositories, in order.
+func keysOf(o event.Opt[[]string]) event.Opt[[]string] {
+	keys := make([]string, 0, len(o.V))
+	for _, v := range o.V {
+		keys = append(keys, event.RepoKey(v))
+	}
+	slices.Sort(keys)
+	o.V = slices.Compact(keys)
+	return o
+}
 
 func lower(o event.Opt[string]) event.Opt[string] {
 	o.V = strings.ToLower(o.V)

@@ -177,7 +177,7 @@ func (l *Ledger) resolveDeployment(d *deploymentFacts) (r *row, firm bool) {
 	}
 	guessed := repo == "" && r.SHA != ""
 	if guessed {
-		repo = l.repoWith(r.SHA)
+		repo = l.repoWith(r.SHA, d.manifests.v)
 	}
 	if repo != "" {
 		r.repository = l.repo(repo)
@@ -187,6 +187,9 @@ func (l *Ledger) resolveDeployment(d *deploymentFacts) (r *row, firm bool) {
 	case r.SHA == "":
 		r.Reason = ReasonSHAUnknown
 		return r, true
+	case r.ResolvedBy == "sha" && (r.repository == nil || r.repository.dag.lookup(r.SHA) == none) && l.ofManifests(d, r.SHA):
+		r.SHA, r.ResolvedBy, r.Reason = "", "", ReasonSHAUnknown // the manifests' commit
+		return r, false
 	case r.repository == nil:
 		r.Reason = ReasonCommitsMissing
 		return r, false
@@ -219,10 +222,14 @@ func (l *Ledger) serviceOf(repo string) string {
 	return event.RepoName(repo)
 }
 
-// repoWith finds the repository, the first by key, that has the commit.
-func (l *Ledger) repoWith(sha string) string {
+// repoWith finds the repository, the first by key and none of those, that has
+// the commit.
+func (l *Ledger) repoWith(sha string, but []string) string {
 	var found *repository
 	for _, r := range l.repos {
+		if slices.Contains(but, r.key) {
+			continue
+		}
 		if (found == nil || r.key < found.key) && r.dag.lookup(sha) != none {
 			found = r
 		}
@@ -231,4 +238,15 @@ func (l *Ledger) repoWith(sha string) string {
 		return ""
 	}
 	return found.url
+}
+
+// ofManifests reports whether a commit is known as one of the repositories that
+// hold a deployment's manifests.
+func (l *Ledger) ofManifests(d *deploymentFacts, sha string) bool {
+	for _, key := range d.manifests.v {
+		if r := l.repos[key]; r != nil && r.dag.lookup(sha) != none {
+			return true
+		}
+	}
+	return false
 }

@@ -178,7 +178,7 @@ func (m message) run(phase string, r intake.Request) (run, string, error) {
 	case "QUEUED":
 		return out, "a queued build says nothing about delivery yet", nil
 	default:
-		return out, "the phase " + intake.Clean(phase, 60) + " says nothing about delivery", nil
+		return out, "", event.Fault("build.phase", "%q is not QUEUED, STARTED, COMPLETED or FINALIZED", intake.Clean(b.Phase, 60))
 	}
 	if b.Status == "" {
 		return out, "", event.Fault("build.status", "is required of a completed build: SUCCESS, FAILURE, UNSTABLE, ABORTED or NOT_BUILT")

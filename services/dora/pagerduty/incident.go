@@ -86,7 +86,7 @@ func Read(r intake.Request) (intake.Result, error) {
 	switch {
 	case kind == "incident.custom_field_values.updated":
 		e.Body, err = linked(m.Event.Data)
-	case strings.HasPrefix(kind, "incident.") && isIncident(m.Event.Data):
+	case strings.HasPrefix(kind, "incident.") && isIncident(m.Event.Data) || aboutIncidents[kind]:
 		e.Body, err = told(kind, at, m.Event.Data, r)
 	default:
 		e = intake.Other(Source, kind, id, "", r.Body)
@@ -100,6 +100,12 @@ func Read(r intake.Request) (intake.Result, error) {
 	}
 	res.Events = []event.Event{e}
 	return res, nil
+}
+
+// aboutIncidents are the events whose data is an incident whatever it says.
+var aboutIncidents = map[string]bool{
+	"incident.triggered": true, "incident.resolved": true, "incident.reopened": true, "incident.acknowledged": true, "incident.unacknowledged": true,
+	"incident.escalated": true, "incident.delegated": true, "incident.reassigned": true, "incident.priority_updated": true,
 }
 
 // isIncident reports whether the data of an event is an incident, as it is unless
@@ -136,6 +142,9 @@ func told(kind string, at event.Opt[event.Time], data json.RawMessage, r intake.
 	if err := within(data, &i); err != nil {
 		return nil, err
 	}
+	if i.Type != "" && i.Type != "incident" && i.Type != "incident_reference" {
+		return nil, event.Fault("event.data.type", "%q is not incident, of which %s tells", intake.Clean(i.Type, 60), intake.Clean(kind, 60))
+	}
 	if strings.TrimSpace(i.ID) == "" {
 		return nil, event.Fault("event.data.id", "is required")
 	}
@@ -159,6 +168,9 @@ func told(kind string, at event.Opt[event.Time], data json.RawMessage, r intake.
 			return nil, event.Fault("event.occurred_at", "lies before event.data.created_at")
 		}
 	case "incident.reopened":
+		if at.V < opened.V {
+			return nil, event.Fault("event.occurred_at", "lies before event.data.created_at")
+		}
 		out.ResolvedAt = event.Null[event.Time]()
 	}
 	if i.ResolveReason != nil && i.ResolveReason.Type == "merge_resolve_reason" {

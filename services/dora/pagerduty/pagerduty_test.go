@@ -96,6 +96,21 @@ func TestFaultsNameTheField(t *testing.T) {
 		{"custom_fields", `"name": "deployment"`, `"name": "sha"`, "event.data.custom_fields.sha"},
 		{"custom_fields", `"id": "PGR0VU2"`, `"id": ""`, "event.data.incident.id"},
 		{"resolved", "{", "", "body"},
+		{"resolved", `"event": {`, `"event": null, "x": {`, "event"},
+		{"resolved", `"event": {`, `"event": [], "x": {`, "event"},
+		{"resolved", `"01CH754TT5VV9DPJMNO53VSNEQ"`, `7`, "event.id"},
+		{"resolved", `"2026-03-08T12:30:00.500Z"`, `1772973000`, "event.occurred_at"},
+		{"resolved", `"2026-03-08T12:30:00.500Z"`, `null`, "event.occurred_at"},
+		{"resolved", `"2026-03-08T12:30:00.500Z"`, `"2999-01-01T00:00:00Z"`, "event.occurred_at"},
+		{"resolved", `"data": {`, `"data": [], "was": {`, "event.data"},
+		{"resolved", `"data": {`, `"data": {"type": "odd", "id": "x"}, "was": {`, "event.data.type"},
+		{"resolved", `"data": {`, `"data": {"type": 7, "id": "x"}, "was": {`, "event.data.type"},
+		{"resolved", `"id": "PGR0VU2"`, `"id": 5`, "event.data.id"},
+		{"resolved", `"2026-03-08T11:00:00Z"`, `"1969-03-08T11:00:00Z"`, "event.data.created_at"},
+		{"resolved", `"data": {`, `"data": {"resolved_at": "then", `, "event.data.resolved_at"},
+		{"resolved", `"data": {`, `"data": {"priority": "P1", `, "event.data.priority"},
+		{"resolved", `"data": {`, `"data": {"resolve_reason": "merged", `, "event.data.resolve_reason"},
+		{"custom_fields", `"custom_fields": [`, `"custom_fields": {}, "x": [`, "event.data.custom_fields"},
 	} {
 		_, err := Read(request(t, "", strings.Replace(sample(t, c.of), c.from, c.to, 1)))
 		var fault *event.FieldError
