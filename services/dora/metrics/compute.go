@@ -312,7 +312,7 @@ func (m *Metric) unknown(reason, detail string) {
 }
 
 // judge sets the level; at gives the value in the unit of a bound.
-func (m *Metric) judge(p Profile, at func(unit string) float64) {
+func (m *Metric) judge(x *index, at func(unit string) float64) {
 	if m.Metric == ReworkRate {
 		m.LevelReason = text("no bounds are published for the rework rate")
 		return
@@ -321,8 +321,8 @@ func (m *Metric) judge(p Profile, at func(unit string) float64) {
 		m.LevelReason = text(fmt.Sprintf("n = %d; a level needs at least %d", m.N, LevelMinimum))
 		return
 	}
-	if l := p.level(m.Metric, at); l != "" {
-		m.Level = text(l)
+	if bounds, ok := x.bounds[m.Metric]; ok {
+		m.Level = text(levelOn(bounds, at))
 		return
 	}
 	m.LevelReason = text("the edition has no bounds for this metric")

@@ -5,10 +5,12 @@ import (
 	"slices"
 )
 
-// daily gathers spans by place and day, to take the median of each.
+// daily takes the median of each day in each place, by column. A place is a
+// lane, or a service.
 type daily struct {
-	rows    [columns][]dailyRow
-	medians []Span
+	medians [columns][]Span
+	rows    []dailyRow // of recoveries, which come in no order of places
+	scratch []Span
 }
 
 type dailyRow struct {
@@ -17,68 +19,84 @@ type dailyRow struct {
 }
 
 func (d *daily) reset() {
-	for k := range d.rows {
-		d.rows[k] = d.rows[k][:0]
+	d.rows = d.rows[:0]
+	for k := range d.medians {
+		d.medians[k] = d.medians[k][:0]
 	}
 }
 
-// add gathers one span; place is a lane, or the number of a service.
-func (d *daily) add(place, day int32, column int, span Span) {
-	d.rows[column] = append(d.rows[column], dailyRow{int64(day)<<32 | int64(place), span})
+// add keeps one span of the first column for sum.
+func (d *daily) add(place, day int32, span Span) {
+	d.rows = append(d.rows, dailyRow{int64(day)<<32 | int64(place), span})
 }
 
-// addLane gathers what the deployments of a stretch delivered.
-func (d *daily) addLane(place int32, s stretch) {
-	sp := &s.lane.spans
-	for k := range columns {
-		for i := s.from; i < s.to; i++ {
-			for _, v := range sp.values[k][sp.upTo[k][i]:sp.upTo[k][i+1]] {
-				d.add(place, s.lane.rows[i].day, k, v)
-			}
-		}
-	}
-}
-
-// take gives the medians of a column, a day and place after the other. Rows come
-// by day mostly, and then each day is sorted by itself.
-func (d *daily) take(column int, kind Percentile) []Span {
-	rows := d.rows[column]
-	if !slices.IsSortedFunc(rows, func(a, b dailyRow) int { return cmp.Compare(a.group>>32, b.group>>32) }) {
-		slices.SortFunc(rows, compareDaily)
-	}
-	d.medians = d.medians[:0]
-	for len(rows) > 0 {
-		n := 1
-		for n < len(rows) && rows[n].group>>32 == rows[0].group>>32 {
-			n++
-		}
-		slices.SortFunc(rows[:n], compareDaily)
-		d.takeDay(rows[:n], kind)
-		rows = rows[n:]
-	}
-	return d.medians
-}
-
-func compareDaily(a, b dailyRow) int {
-	if a.group != b.group {
-		return cmp.Compare(a.group, b.group)
-	}
-	return cmp.Compare(a.span, b.span)
-}
-
-// takeDay takes the median of each place of one day.
-func (d *daily) takeDay(rows []dailyRow, kind Percentile) {
-	for len(rows) > 0 {
-		n := 1
+// sum takes the medians of what was added.
+func (d *daily) sum(kind Percentile) {
+	slices.SortFunc(d.rows, func(a, b dailyRow) int { return cmp.Compare(a.group, b.group) })
+	for rows := d.rows; len(rows) > 0; {
+		n := 0
+		d.scratch = d.scratch[:0]
 		for n < len(rows) && rows[n].group == rows[0].group {
+			d.scratch = append(d.scratch, rows[n].span)
 			n++
 		}
-		m := rows[(n-1)/2].span
-		if kind == Continuous {
-			m += (rows[n/2].span - m) / 2
-		}
-		d.medians = append(d.medians, m)
+		d.take(total, kind)
 		rows = rows[n:]
+	}
+}
+
+// take adds the median of the scratch to a column, unless there is nothing.
+func (d *daily) take(column int, kind Percentile) {
+	v := d.scratch
+	if len(v) == 0 {
+		return
+	}
+	slices.Sort(v)
+	m := v[(len(v)-1)/2]
+	if kind == Continuous {
+		m += (v[len(v)/2] - m) / 2
+	}
+	d.medians[column] = append(d.medians[column], m)
+}
+
+// addLane takes the medians of what the deployments of a stretch delivered. They
+// stand in the order in which they finished, so that a day is in one piece.
+func (d *daily) addLane(s stretch, kind Percentile) {
+	sp, rows := &s.lane.spans, s.lane.rows
+	for from := s.from; from < s.to; {
+		to := from + 1
+		for to < s.to && rows[to].day == rows[from].day {
+			to++
+		}
+		for k := range columns {
+			d.scratch = append(d.scratch[:0], sp.values[k][sp.upTo[k][from]:sp.upTo[k][to]]...)
+			d.take(k, kind)
+		}
+		from = to
+	}
+}
+
+// addRequests takes the medians of deliveries to one lane, in the order in which
+// they finished.
+func (d *daily) addRequests(x *index, heads []int32, in []bool, kind Percentile) {
+	r := x.requests
+	for len(heads) > 0 {
+		n := 1
+		for n < len(heads) && x.days[heads[n]] == x.days[heads[0]] {
+			n++
+		}
+		for k := range columns {
+			d.scratch = d.scratch[:0]
+			for _, h := range heads[:n] {
+				l := &r.leads[h]
+				v := [columns]Span{l.Total, l.Coding, l.Pickup, l.Review, l.Deploy}[k]
+				if l.Total != Unknown && v != Unknown && r.counts(int(h), in, x.profile.Choices.Delivery) {
+					d.scratch = append(d.scratch, v)
+				}
+			}
+			d.take(k, kind)
+		}
+		heads = heads[n:]
 	}
 }
 
@@ -88,7 +106,7 @@ func (e *engine) summarize(sets []set, column int, onlyMedian bool) summary {
 	if e.x.profile.Choices.Aggregation != DailyMedians {
 		return e.sel.summarize(sets, kind, onlyMedian)
 	}
-	medians := e.daily.take(column, kind)
+	medians := e.daily.medians[column]
 	out := e.sel.summarize([]set{{values: medians}}, kind, onlyMedian)
 	out.days = ptr(len(medians))
 	return out

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"maps"
+	"sort"
 
 	"github.com/fawkes-idp/fawkes/services/dora/history"
 )
@@ -18,7 +19,7 @@ func (e *engine) frequency(c *counts) Metric {
 	}
 	value := float64(c.successful) / c.days
 	m.Value, m.Score = ptr(value), ptr(frequencyScore(value))
-	m.Interval = ptr(garwood(c.successful, c.days))
+	m.Interval = ptr(e.sel.known.rate(c.successful, c.days))
 	m.Parts.DistinctDays = ptr(c.distinct)
 	m.Parts.DistinctDaysPerWeek = ptr(float64(c.distinct) / c.weeks)
 	if c.workdays > 0 {
@@ -33,7 +34,7 @@ func (e *engine) frequency(c *counts) Metric {
 		perWeek = c.weekMedian
 		m.Parts.MedianDaysPerWeek = ptr(perWeek)
 	}
-	m.judge(e.x.profile, func(unit string) float64 {
+	m.judge(e.x, func(unit string) float64 {
 		switch unit {
 		case UnitPerDay:
 			return value
@@ -94,15 +95,15 @@ func (e *engine) leadTime(w window, c *counts) Metric {
 		}
 		return m
 	}
-	m.set(sum, e.x.profile)
+	m.set(sum, e.x)
 	return m
 }
 
 // set writes a duration with all that belongs to it.
-func (m *Metric) set(s summary, p Profile) {
+func (m *Metric) set(s summary, x *index) {
 	m.Value, m.P75, m.P90, m.Interval = ptr(s.p50), ptr(s.p75), ptr(s.p90), s.interval
 	m.Score = ptr(durationScore(max(0, s.p50)))
-	m.judge(p, func(string) float64 { return s.p50 })
+	m.judge(x, func(string) float64 { return s.p50 })
 }
 
 // partReasons says why a part has no value at all.
@@ -121,14 +122,15 @@ func (r partReasons) of(k, changes int) string {
 }
 
 func (e *engine) gatherCommits(c *counts, m *Metric) partReasons {
-	for at, s := range c.stretches {
+	kind := Percentile(e.x.profile.Choices.Percentile)
+	for _, s := range c.stretches {
 		for k := range columns {
 			if v := s.lane.spans.column(k, s.from, s.to); len(v.values) > 0 {
 				e.sets[k] = append(e.sets[k], v)
 			}
 		}
 		if e.x.profile.Choices.Aggregation == DailyMedians {
-			e.daily.addLane(int32(at), s)
+			e.daily.addLane(s, kind)
 		}
 		for _, x := range s.lane.spans.excludedBetween(s.from, s.to) {
 			m.Completeness.Reasons[e.x.reasons[x.reason]] += int(x.count)
@@ -161,7 +163,6 @@ func (s *scope) waits(p *history.Pending) bool {
 
 func (e *engine) gatherRequests(w window, m *Metric) partReasons {
 	r := e.x.requests
-	daily := e.x.profile.Choices.Aggregation == DailyMedians
 	from, to := w.micros()
 	for k := range e.gone {
 		e.gone[k] = e.gone[k][:0]
@@ -177,24 +178,24 @@ func (e *engine) gatherRequests(w window, m *Metric) partReasons {
 			m.Completeness.Reasons[l.Reason]++
 			continue
 		}
-		day := int32(0)
-		if daily {
-			day = e.x.cal.day(r.heads[h].finished)
-		}
 		for k, v := range [columns]Span{l.Total, l.Coding, l.Pickup, l.Review, l.Deploy} {
 			if v != Unknown {
 				e.gone[k] = append(e.gone[k], v)
-				if daily {
-					e.daily.add(r.heads[h].lane, day, k, v)
-				}
 			}
 		}
 	}
-	for _, merged := range e.waiting {
-		if merged.at >= from && merged.at < to {
-			pr := e.v.history.PullRequests[merged.request]
-			m.Completeness.Reasons[e.x.profile.Choices.pullRequestLead(pr, nil).Reason]++
+	if e.x.profile.Choices.Aggregation == DailyMedians {
+		for _, lane := range e.s.lanes {
+			e.daily.addRequests(e.x, r.laneBetween(lane, from, to), e.s.in, Percentile(e.x.profile.Choices.Percentile))
 		}
+	}
+	first := sort.Search(len(e.waiting), func(i int) bool { return e.waiting[i].at >= from })
+	for _, merged := range e.waiting[first:] {
+		if merged.at >= to {
+			break
+		}
+		pr := e.v.history.PullRequests[merged.request]
+		m.Completeness.Reasons[e.x.profile.Choices.pullRequestLead(pr, nil).Reason]++
 	}
 	for k := range columns {
 		if len(e.gone[k]) > 0 {
@@ -230,29 +231,29 @@ func (e *engine) failRate(w window, c *counts) Metric {
 	switch e.x.profile.Choices.FailRate {
 	case RateOfLinkedIncidents:
 		m.Parts.IncidentsLinked = ptr(c.linked)
-		m.perDeployment(c, e.x.profile, c.linked, c.rated)
+		m.perDeployment(e, c, c.linked, c.rated)
 	case RateOfIncidents:
 		if incidents > 0 {
-			m.perDeployment(c, e.x.profile, incidents, max(c.rated, 1))
+			m.perDeployment(e, c, incidents, max(c.rated, 1))
 		} else {
-			m.perDeployment(c, e.x.profile, 0, c.rated)
+			m.perDeployment(e, c, 0, c.rated)
 		}
 	default:
-		m.ratio(c, e.x.profile, c.failed)
+		m.ratio(c, e.x, c.failed)
 	}
 	return m
 }
 
 // perDeployment writes incidents per deployment with the interval of a Poisson
 // rate: it is no share, and can exceed 1.
-func (m *Metric) perDeployment(c *counts, p Profile, incidents, deployments int) {
+func (m *Metric) perDeployment(e *engine, c *counts, incidents, deployments int) {
 	if deployments == 0 {
 		c.noDeployment(m)
 		return
 	}
 	value := float64(incidents) / float64(deployments)
-	m.Value, m.Score, m.Interval = ptr(value), ptr(ratioScore(min(1, value))), ptr(garwood(incidents, float64(deployments)))
-	m.judge(p, func(string) float64 { return value })
+	m.Value, m.Score, m.Interval = ptr(value), ptr(ratioScore(min(1, value))), ptr(e.sel.known.rate(incidents, float64(deployments)))
+	m.judge(e.x, func(string) float64 { return value })
 }
 
 func unlinked(i *history.Incident) string {
@@ -263,14 +264,14 @@ func unlinked(i *history.Incident) string {
 }
 
 // ratio writes k / rated with its interval.
-func (m *Metric) ratio(c *counts, p Profile, k int) {
+func (m *Metric) ratio(c *counts, x *index, k int) {
 	if c.rated == 0 {
 		c.noDeployment(m)
 		return
 	}
 	value := float64(k) / float64(c.rated)
 	m.Value, m.Score, m.Interval = ptr(value), ptr(ratioScore(value)), ptr(wilson(k, c.rated))
-	m.judge(p, func(string) float64 { return value })
+	m.judge(x, func(string) float64 { return value })
 }
 
 // rework is unplanned deployments / rated deployments.
@@ -282,7 +283,7 @@ func (e *engine) rework(c *counts) Metric {
 		m.Completeness.Total += k
 	}
 	m.Parts = Parts{Deployments: ptr(c.rated), Unplanned: ptr(c.unplanned)}
-	m.ratio(c, e.x.profile, c.unplanned)
+	m.ratio(c, e.x, c.unplanned)
 	return m
 }
 

@@ -17,7 +17,9 @@ type index struct {
 	lanes      []laneIndex
 	recoveries []recoveryRow // by anchor
 	requests   *requestIndex // nil where the unit is the commit
-	reasons    []string      // by number; 0 is ""
+	days       []int32       // by head of requests, where medians are daily
+	bounds     map[string][]Bound
+	reasons    []string // by number; 0 is ""
 }
 
 // laneIndex holds one lane's finished deployments, each at its place.
@@ -79,7 +81,7 @@ func (s *spans) column(k, from, to int) set {
 // another profile, that has the same lead times for what it shares; it may be
 // nil.
 func newIndex(a *arranged, p Profile, former *index) *index {
-	x := &index{profile: p, cal: a.cal.under(a.spec, &p.Choices), incident: map[string][]*history.Incident{}, reasons: []string{""}}
+	x := &index{profile: p, cal: a.cal.under(a.spec, &p.Choices), incident: map[string][]*history.Incident{}, bounds: p.bounds(), reasons: []string{""}}
 	if former != nil {
 		x.reasons = slices.Clone(former.reasons) // spans taken over keep their numbers
 	}
@@ -109,6 +111,12 @@ func newIndex(a *arranged, p Profile, former *index) *index {
 			x.requests = newRequestIndex(a, p, former.requests)
 		} else {
 			x.requests = newRequestIndex(a, p, nil)
+		}
+	}
+	if x.requests != nil && p.Choices.Aggregation == DailyMedians {
+		x.days = make([]int32, len(x.requests.heads))
+		for i := range x.days {
+			x.days[i] = x.cal.day(x.requests.heads[i].finished)
 		}
 	}
 	x.recover(a)

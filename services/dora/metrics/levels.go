@@ -125,19 +125,24 @@ func (p Profile) tables() []Table {
 	return Levels()
 }
 
-// level finds the level of a metric; at gives the value in a bound's unit. It
-// is "" when the edition has no bounds for the metric.
-func (p Profile) level(metric string, at func(unit string) float64) string {
+// bounds are the bounds of each metric under the profile, the best level first.
+func (p Profile) bounds() map[string][]Bound {
+	out := map[string][]Bound{}
 	for _, t := range p.tables() {
-		if t.Edition != p.Choices.Edition || t.Metric != metric {
-			continue
+		if t.Edition == p.Choices.Edition {
+			out[t.Metric] = t.Bounds
 		}
-		for _, b := range t.Bounds {
-			if v := at(b.Unit); b.Than == Less && v < b.Value || b.Than == AtMost && v <= b.Value || b.Than == AtLeast && v >= b.Value {
-				return b.Level
-			}
-		}
-		return Low
 	}
-	return ""
+	return out
+}
+
+// levelOn is the level that a value reaches on bounds; at gives the value in a
+// bound's unit.
+func levelOn(bounds []Bound, at func(unit string) float64) string {
+	for _, b := range bounds {
+		if v := at(b.Unit); b.Than == Less && v < b.Value || b.Than == AtMost && v <= b.Value || b.Than == AtLeast && v >= b.Value {
+			return b.Level
+		}
+	}
+	return Low
 }

@@ -74,7 +74,7 @@ func TestLevelsAtTheirBounds(t *testing.T) {
 		{"2021", ChangeFailRate, 0.15, Elite}, {"2021", ChangeFailRate, 0.2, High}, {"2021", ChangeFailRate, 0.3, Medium}, {"2021", ChangeFailRate, 0.31, Low},
 		{"2023", ReworkRate, 0, ""},
 	} {
-		if got := (Profile{Choices: Choices{Edition: row.edition}}).level(row.metric, func(string) float64 { return row.value }); got != row.want {
+		if got := levelAt(row.edition, row.metric, func(string) float64 { return row.value }); got != row.want {
 			t.Errorf("%s %s %v = %q, want %q", row.edition, row.metric, row.value, got, row.want)
 		}
 	}
@@ -87,7 +87,7 @@ func TestLevelsAtTheirBounds(t *testing.T) {
 		{"2023", 0.99, 4, 24, Medium}, {"2023", 0.25, 1, 6, Medium}, {"2023", 0.2, 0.99, 5, Low},
 		{"2021", 1, 4, 24, High}, {"2021", 0.2, 0.5, 3, Medium}, {"2021", 0, 0, 0.9, Low},
 	} {
-		got := Profile{Choices: Choices{Edition: row.edition}}.level(DeploymentFrequency, func(unit string) float64 {
+		got := levelAt(row.edition, DeploymentFrequency, func(unit string) float64 {
 			return map[string]float64{unitPerWeek: row.perWeek, unitPerMonth: row.perMonth, unitPerSixMonths: row.perHalf}[unit]
 		})
 		if got != row.want {
@@ -130,4 +130,13 @@ func TestProfilesAreFoundByName(t *testing.T) {
 	if !strings.Contains(err.Error(), "devlake-2023") {
 		t.Errorf("%v names no known profile", err)
 	}
+}
+
+// levelAt is the level of an edition, "" where it has no bounds for the metric.
+func levelAt(edition, metric string, at func(unit string) float64) string {
+	bounds, ok := Profile{Choices: Choices{Edition: edition}}.bounds()[metric]
+	if !ok {
+		return ""
+	}
+	return levelOn(bounds, at)
 }

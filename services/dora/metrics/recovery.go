@@ -239,7 +239,7 @@ func (e *engine) recovery(w window, c *counts) Metric {
 		case r.Span != Unknown:
 			values = append(values, r.Span)
 			if e.x.profile.Choices.Aggregation == DailyMedians {
-				e.daily.add(place(r), e.x.cal.day(r.anchor), total, r.Span)
+				e.daily.add(place(r), e.x.cal.day(r.anchor), r.Span)
 			}
 		default:
 			m.Completeness.Reasons[r.Reason]++
@@ -252,13 +252,14 @@ func (e *engine) recovery(w window, c *counts) Metric {
 		}
 	}
 	e.gone[total] = values
+	e.daily.sum(Percentile(e.x.profile.Choices.Percentile))
 	sum := e.summarize([]set{{values: values}}, total, false)
 	m.N = len(values)
 	m.Completeness.Linked, m.Completeness.Total = m.N, len(rows)
 	m.Parts = Parts{Failed: ptr(len(rows)), Recovered: ptr(m.N), Open: ptr(stillOpen), OpenDeployments: sortedKeys(open, mostOpen), DailyMedians: sum.days}
 	switch {
 	case m.N > 0:
-		m.set(sum, e.x.profile)
+		m.set(sum, e.x)
 	case len(rows) > 0:
 		m.unknown(ReasonNotRecovered, "no failure of the window has been recovered from yet")
 	case c.all == 0:

@@ -15,7 +15,8 @@ type requestIndex struct {
 	heads     []deliveryHead // by pull request, then by start
 	leads     []Lead         // beside heads
 	finished  []int32        // the places of heads, by (finished, place)
-	merged    []mergedHead   // by pull request
+	lanes     [][]int32      // the same of each lane
+	merged    []mergedHead   // by (merged, pull request)
 	services  map[string][]string
 	concern   map[string][]int32 // by service: the places in merged that concern it
 	delivered []int32            // delivered[i]: first head of pull request i
@@ -129,7 +130,34 @@ func newRequestIndex(a *arranged, p Profile, former *requestIndex) *requestIndex
 	slices.SortFunc(r.finished, func(x, y int32) int {
 		return cmp.Or(cmp.Compare(r.heads[x].finished, r.heads[y].finished), cmp.Compare(x, y))
 	})
+	r.lanes = make([][]int32, len(a.history.Lanes))
+	for _, h := range r.finished {
+		n := r.heads[h].lane
+		r.lanes[n] = append(r.lanes[n], h)
+	}
+	r.sortMerged()
 	return r
+}
+
+// sortMerged puts merged pull requests into the order of merging.
+func (r *requestIndex) sortMerged() {
+	order := make([]int32, len(r.merged))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(x, y int32) int {
+		return cmp.Or(cmp.Compare(r.merged[x].at, r.merged[y].at), cmp.Compare(x, y))
+	})
+	sorted, place := make([]mergedHead, len(order)), make([]int32, len(order))
+	for i, was := range order {
+		sorted[i], place[was] = r.merged[was], int32(i)
+	}
+	r.merged = sorted
+	for _, c := range r.concern {
+		for i := range c {
+			c[i] = place[c[i]]
+		}
+	}
 }
 
 // delivery is the delivery behind a head.
@@ -199,10 +227,17 @@ func (r *requestIndex) earliest(request int, in []bool) int {
 
 // between are the places of the heads of deliveries that finished in
 // [from, to).
-func (r *requestIndex) between(from, to history.Time) []int32 {
-	a := sort.Search(len(r.finished), func(i int) bool { return r.heads[r.finished[i]].finished >= from })
-	b := a + sort.Search(len(r.finished)-a, func(i int) bool { return r.heads[r.finished[a+i]].finished >= to })
-	return r.finished[a:b]
+func (r *requestIndex) between(from, to history.Time) []int32 { return r.cut(r.finished, from, to) }
+
+// laneBetween are those of one lane.
+func (r *requestIndex) laneBetween(lane int, from, to history.Time) []int32 {
+	return r.cut(r.lanes[lane], from, to)
+}
+
+func (r *requestIndex) cut(heads []int32, from, to history.Time) []int32 {
+	a := sort.Search(len(heads), func(i int) bool { return r.heads[heads[i]].finished >= from })
+	b := a + sort.Search(len(heads)-a, func(i int) bool { return r.heads[heads[a+i]].finished >= to })
+	return heads[a:b]
 }
 
 // counts reports whether a head counts in a scope: it is there, and, where a

@@ -39,6 +39,45 @@ func garwood(k int, exposure float64) [2]float64 {
 	return [2]float64{lo / exposure, hi / exposure}
 }
 
+// intervals keeps what intervals of small counts come to: the parts of a series
+// have the same counts again and again.
+type intervals struct {
+	rates map[int][2]float64 // of k events in an exposure of 1
+	ranks map[int][2]int     // of the median of n values
+}
+
+// mostIntervals bounds either map.
+const mostIntervals = 4096
+
+// rate is garwood.
+func (m *intervals) rate(k int, exposure float64) [2]float64 {
+	one, ok := m.rates[k]
+	if !ok {
+		one = garwood(k, 1)
+		if m.rates == nil || len(m.rates) >= mostIntervals {
+			m.rates = map[int][2]float64{}
+		}
+		m.rates[k] = one
+	}
+	return [2]float64{one[0] / exposure, one[1] / exposure}
+}
+
+// median is medianRanks.
+func (m *intervals) median(n int) (lo, hi int, ok bool) {
+	r, known := m.ranks[n]
+	if !known {
+		lo, hi, ok := medianRanks(n)
+		if !ok {
+			return 0, 0, false
+		}
+		if r = [2]int{lo, hi}; m.ranks == nil || len(m.ranks) >= mostIntervals {
+			m.ranks = map[int][2]int{}
+		}
+		m.ranks[n] = r
+	}
+	return r[0], r[1], true
+}
+
 // medianRanks are the ranks (from 0) of the order statistics that enclose the
 // median with the confidence: the innermost symmetric pair whose coverage,
 // under Binomial(n, 1/2), is no less. There is none for fewer than 6.
@@ -50,13 +89,13 @@ func medianRanks(n int) (lo, hi int, ok bool) {
 	// covers says whether ranks i and n-1-i still enclose enough: what lies
 	// outside is P(B <= i) on either side.
 	covers := func(i int) bool { return 2*b.CDF(float64(i)) <= 1-confidence }
-	lo, end := 0, n/2
-	for lo+1 < end {
-		if mid := (lo + end) / 2; covers(mid) {
-			lo = mid
-		} else {
-			end = mid
-		}
+	// The normal distribution is off by a rank or two at most.
+	lo = max(0, int((float64(n)-1.96*math.Sqrt(float64(n)))/2)-1)
+	for lo > 0 && !covers(lo) {
+		lo--
+	}
+	for lo+1 < n/2 && covers(lo+1) {
+		lo++
 	}
 	return lo, n - 1 - lo, true
 }
@@ -91,6 +130,7 @@ type selector struct {
 	counts  []uint32
 	wanted  []bool
 	offsets []int
+	known   intervals
 }
 
 // summarize computes a summary; with onlyMedian nothing but the median.
@@ -114,9 +154,12 @@ func (s *selector) summarize(sets []set, kind Percentile, onlyMedian bool) summa
 			s.ranks = append(s.ranks, r+1)
 		}
 	}
-	lo, hi, ok := medianRanks(out.n)
-	if ok && !onlyMedian {
-		s.ranks = append(s.ranks, lo, hi)
+	var lo, hi int
+	var ok bool
+	if !onlyMedian {
+		if lo, hi, ok = s.known.median(out.n); ok {
+			s.ranks = append(s.ranks, lo, hi)
+		}
 	}
 	slices.Sort(s.ranks)
 	s.ranks = slices.Compact(s.ranks)
@@ -143,21 +186,28 @@ func (s *selector) summarize(sets []set, kind Percentile, onlyMedian bool) summa
 	return out
 }
 
-// few is up to how many values are looked at one by one.
-const few = 4096
+// few is up to how many values are looked at one by one, and some up to how many
+// are counted in wider classes.
+const (
+	few  = 256
+	some = 4096
+)
 
-// find puts the values at s.ranks (sorted, from 0) into s.found. For many
+// find puts the values at s.ranks (sorted, from 0) into s.found. But for few
 // values it counts them by magnitude first, and then looks only at those of the
 // magnitudes in which the ranks lie: two passes without moving anything.
 func (s *selector) find(sets []set, n int) {
 	s.buf = s.buf[:0]
 	s.offsets = append(s.offsets[:0], s.ranks...)
-	if n <= few {
+	switch {
+	case n <= few:
 		for _, set := range sets {
 			s.buf = append(s.buf, set.values...)
 		}
-	} else {
-		s.gather(sets)
+	case n <= some:
+		s.gather(sets, 3)
+	default:
+		s.gather(sets, 0)
 	}
 	nth(s.buf, 0, s.offsets)
 	s.found = s.found[:0]
@@ -166,27 +216,28 @@ func (s *selector) find(sets []set, n int) {
 	}
 }
 
-// gather copies the values of the magnitudes that hold a rank, and turns the
-// ranks into those among the copied.
-func (s *selector) gather(sets []set) {
+// gather copies the values of the classes that hold a rank, and turns the ranks
+// into those among the copied. A class is 1 << wide magnitudes.
+func (s *selector) gather(sets []set, wide uint) {
 	if s.counts == nil {
 		s.counts, s.wanted = make([]uint32, magnitudes), make([]bool, magnitudes)
 	}
-	clear(s.counts)
-	clear(s.wanted)
+	classes := magnitudes >> wide
+	clear(s.counts[:classes])
+	clear(s.wanted[:classes])
 	counts, wanted := (*[magnitudes]uint32)(s.counts), (*[magnitudes]bool)(s.wanted)
 	for _, set := range sets {
 		for _, m := range set.magnitudes {
-			counts[m%magnitudes]++
+			counts[m%magnitudes>>(wide&7)]++
 		}
 		if set.magnitudes == nil {
 			for _, v := range set.values {
-				counts[magnitude(v)]++
+				counts[magnitude(v)>>(wide&7)]++
 			}
 		}
 	}
 	before, kept, next := 0, 0, 0
-	for m := range counts {
+	for m := 0; next < len(s.ranks); m++ {
 		c := int(counts[m])
 		for next < len(s.ranks) && s.ranks[next] < before+c {
 			wanted[m] = true
@@ -198,15 +249,16 @@ func (s *selector) gather(sets []set) {
 			kept += c
 		}
 	}
+	s.buf = slices.Grow(s.buf, kept)
 	for _, set := range sets {
 		for i, m := range set.magnitudes {
-			if wanted[m%magnitudes] {
+			if wanted[m%magnitudes>>(wide&7)] {
 				s.buf = append(s.buf, set.values[i])
 			}
 		}
 		if set.magnitudes == nil {
 			for _, v := range set.values {
-				if wanted[magnitude(v)] {
+				if wanted[magnitude(v)>>(wide&7)] {
 					s.buf = append(s.buf, v)
 				}
 			}

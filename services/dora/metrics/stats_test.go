@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -187,4 +188,67 @@ func TestMagnitudesKeepTheOrder(t *testing.T) {
 			t.Fatalf("magnitude(%d) = %d, magnitude(%d) = %d", a, x, b, y)
 		}
 	})
+}
+
+// Every size takes its own way to a rank: one by one, by wide classes, by
+// magnitudes; told beforehand or not.
+func TestSelectionAgreesWithSorting(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.SampledFrom([]int{1, 5, 6, few - 1, few, few + 1, 1000, some, some + 1, 9000}).Draw(t, "n")
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		most := rapid.SampledFrom([]int64{2, 300, 1e6, 1e12}).Draw(t, "most")
+		var all []Span
+		var sets []set
+		for len(all) < n {
+			s := set{}
+			for range min(n-len(all), 1+r.IntN(n)) {
+				s.values = append(s.values, Span(r.Int64N(most)-most/int64(2+r.IntN(8))))
+			}
+			if r.IntN(2) == 0 {
+				for _, v := range s.values {
+					s.magnitudes = append(s.magnitudes, uint16(magnitude(v)))
+				}
+			}
+			all, sets = append(all, s.values...), append(sets, s)
+		}
+		slices.Sort(all)
+		kind := rapid.SampledFrom([]Percentile{Continuous, Lower}).Draw(t, "kind")
+		at := func(percent int) float64 {
+			rank, part := (n-1)*percent/100, (n-1)*percent%100
+			v := float64(all[rank]) / 1e6
+			if kind == Continuous && part > 0 {
+				v += (float64(all[rank+1])/1e6 - v) * float64(part) / 100
+			}
+			return v
+		}
+		var s selector
+		for range 2 { // the second time with used buffers
+			got := s.summarize(sets, kind, false)
+			want := summary{n: n, p50: at(50), p75: at(75), p90: at(90)}
+			if lo, hi, ok := medianRanks(n); ok {
+				want.interval = &[2]float64{float64(all[lo]) / 1e6, float64(all[hi]) / 1e6}
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("%+v, want %+v", got, want)
+			}
+			if got := s.summarize(sets, kind, true); got.p50 != want.p50 {
+				t.Fatalf("the median alone is %v, want %v", got.p50, want.p50)
+			}
+		}
+	})
+}
+
+func TestKnownIntervalsAreThoseComputed(t *testing.T) {
+	var m intervals
+	for range 2 {
+		for n := range 60 {
+			a, b, ok := m.median(n)
+			if lo, hi, want := medianRanks(n); a != lo || b != hi || ok != want {
+				t.Errorf("median of %d: %d, %d, %v; want %d, %d, %v", n, a, b, ok, lo, hi, want)
+			}
+			if got, want := m.rate(n, 7), garwood(n, 7); got != want {
+				t.Errorf("rate of %d: %v, want %v", n, got, want)
+			}
+		}
+	}
 }
