@@ -93,6 +93,8 @@ func toldLine(t told) (string, error) {
 			}
 		}
 		return strings.Join(append(words, "by "+r.text("source")), "  "), nil
+	case "reset":
+		return "the log was restored from an older backup: it ends at " + r.text("head") + ", before " + r.text("after") + "; going on from there", nil
 	case "projection":
 		words := []string{t.ID, orDash(r.text("project")), "now"}
 		all, _ := r["metrics"].([]any)

@@ -71,9 +71,10 @@ const mostScanned = 10_000
 // registerFeed adds the feed that other services follow.
 func (s *Service) registerFeed(api huma.API) {
 	huma.Register(api, operation("list-events", http.MethodGet, "/events", "events", auth.ScopeDoraRead,
-		"The event log", "In order; ask again with after=next to follow it, and with wait to be answered when there is something. An event that was stored before the answer is in it or comes after next; none comes before."),
+		"The event log", "In order; ask again with after=next to follow it, and with wait to be answered when there is something; begin with tail=true to learn where it ends. An event that was stored before the answer is in it or comes after next; none comes before."),
 		func(ctx context.Context, in *struct {
-			After   int64  `query:"after" minimum:"0" doc:"Only events after this number"`
+			After   int64  `query:"after" minimum:"0" doc:"Only events after this number. Behind the end of the log it is answered 409 cursor_beyond_head, with the end in head"`
+			Tail    bool   `query:"tail" doc:"Begin at the end of the log instead: with what comes from now on"`
 			Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Most events of an answer"`
 			Project string `query:"project" doc:"Only events of this project"`
 			Type    string `query:"type" doc:"Only events of these types, separated by commas"`
@@ -84,15 +85,25 @@ func (s *Service) registerFeed(api huma.API) {
 			if err != nil {
 				return nil, err
 			}
+			if in.Tail && in.After != 0 {
+				return nil, problem.New(problem.InvalidField, "after and tail are two places to begin at").WithField("query.tail").WithMend("give one of them")
+			}
 			until, cancel := context.WithTimeout(ctx, time.Duration(in.Wait)*time.Second)
 			defer cancel()
+			first := true
 			out := feedBody{Items: []feedItem{}, Next: in.After}
 			for {
 				state, err := s.tail.look(ctx)
 				if err != nil {
 					return nil, err
 				}
-				out.Head = state.head
+				if out.Head = state.head; first {
+					if out.Next, err = s.beginning(ctx, in.After, in.Tail, state.head); err != nil {
+						return nil, err
+					}
+					first = false
+				}
+				out.Head = max(out.Head, out.Next)
 				if err := s.feedPage(ctx, filter, in.Limit, &out); err != nil {
 					return nil, err
 				}
@@ -101,6 +112,26 @@ func (s *Service) registerFeed(api huma.API) {
 				}
 			}
 		})
+}
+
+// beginning is the place in the log that a reader goes on from. One that lies
+// behind the end is an error: the reader has seen a log that is no more, that from
+// before a restoration, and would otherwise wait in silence and miss what comes.
+func (s *Service) beginning(ctx context.Context, after int64, tail bool, head int64) (int64, error) {
+	if tail {
+		return head, nil
+	}
+	if after > head { // as it was looked at, maybe by another
+		var err error
+		if head, err = s.store.LogHead(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if after > head {
+		return 0, problem.New(problem.BeyondHead, "the log ends at %d, before %d: it was restored from an older backup, or this is another log", head, after).
+			WithField("query.after").WithHead(head).WithMend("forget what was learned of events after head, and go on with after=head; tail=true tells where the log ends")
+	}
+	return after, nil
 }
 
 // feedPage adds the events after out.Next, up to the limit or the bound of what

@@ -39,6 +39,29 @@ func TestTheFeedsFiltersMoveOn(t *testing.T) {
 	})
 }
 
+// TestAPlaceBehindTheEndOfTheLogIsAnError has a follower come to a log that ends
+// earlier, as after the restoration of an older backup.
+func TestAPlaceBehindTheEndOfTheLogIsAnError(t *testing.T) {
+	each(t, func(t *testing.T, s *server) {
+		if b := get[feedBody](s, eventsPath+"?after=0"); b.Head != 0 || b.Next != 0 {
+			t.Errorf("an empty log: %+v", b)
+		}
+		s.want(409, http.MethodGet, eventsPath+"?after=1", "", nil, "cursor_beyond_head", "query.after", `"head":0`)
+		s.post(numbered(1), numbered(2))
+		head := get[feedBody](s, eventsPath).Head
+		if b := get[feedBody](s, eventsPath+"?tail=true"); len(b.Items) != 0 || b.Next != head || b.Head != head {
+			t.Errorf("the tail is %+v, want %d", b, head)
+		}
+		if b := get[feedBody](s, fmt.Sprintf("%s?after=%d", eventsPath, head)); len(b.Items) != 0 || b.Next != head {
+			t.Errorf("at the end: %+v", b)
+		}
+		s.want(409, http.MethodGet, fmt.Sprintf("%s?after=%d&wait=25", eventsPath, head+1), "", nil, "cursor_beyond_head", fmt.Sprintf(`"head":%d`, head))
+		s.want(409, http.MethodGet, eventsPath+"?after=9007199254740992&project=shop", "", nil, "cursor_beyond_head")
+		s.want(422, http.MethodGet, eventsPath+"?after=1&tail=true", "", nil, "query.tail")
+		s.want(409, http.MethodGet, fmt.Sprintf("/api/dora/v1/stream?after=%d", head+5), "", nil, "cursor_beyond_head", fmt.Sprintf(`"head":%d`, head))
+	})
+}
+
 func TestTheFeedWaitsForWhatIsAskedFor(t *testing.T) {
 	each(t, func(t *testing.T, s *server) {
 		s.post(numbered(1))

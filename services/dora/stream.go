@@ -94,6 +94,7 @@ type stream struct {
 	ctx     context.Context // with the caller
 	filter  feedFilter
 	cursor  int64
+	reset   int64 // where the reader was, in a log that is no more; 0 for none
 	checkAt time.Time
 	told    map[string]Head      // projections as they were told of
 	toldAt  map[string]time.Time // and when
@@ -128,6 +129,13 @@ func (s *Service) openStream(w http.ResponseWriter, r *http.Request) (*stream, e
 	if at != "" {
 		if st.cursor, err = strconv.ParseInt(at, 10, 64); err != nil || st.cursor < 0 {
 			return nil, problem.New(problem.InvalidField, "%q is not the id of an event", at).WithField(field)
+		}
+		switch _, err = st.s.beginning(st.ctx, st.cursor, false, state.head); {
+		case err == nil:
+		case problem.From(err).Code == problem.BeyondHead && field != "query.after":
+			st.reset, st.cursor = st.cursor, state.head // a browser can do nothing about an error
+		default:
+			return nil, err
 		}
 	}
 	st.judged()
@@ -171,6 +179,11 @@ func (st *stream) run() string {
 	version := int64(0)
 	if err := st.send("retry: 2000\n: following after " + strconv.FormatInt(st.cursor, 10) + "\n\n"); err != nil {
 		return ""
+	}
+	if st.reset > 0 {
+		if err := st.send(fmt.Sprintf("event: reset\nid: %d\ndata: {\"after\":%d,\"head\":%d}\n\n", st.cursor, st.reset, st.cursor)); err != nil {
+			return ""
+		}
 	}
 	for {
 		state, due, err := st.next(ctx, version)

@@ -180,6 +180,24 @@ func TestAStreamGoesOnWhereItWas(t *testing.T) {
 	})
 }
 
+// TestAStreamTellsThatTheLogWasRestored has a browser come again with an id of a
+// log that is no more.
+func TestAStreamTellsThatTheLogWasRestored(t *testing.T) {
+	onSQLite(t, func(t *testing.T, s *server) {
+		s.post(numbered(1))
+		head := get[feedBody](s, eventsPath).Head
+		address, _ := s.streaming()
+		f := s.follow(address, "?type=deployment", operatorToken, "Last-Event-ID", "500")
+		if got := f.want("reset"); got.id != fmt.Sprint(head) || got.data != fmt.Sprintf(`{"after":500,"head":%d}`, head) {
+			t.Errorf("%+v, want the end of the log", got)
+		}
+		s.post(deploymentLine("1", "a", "2026-03-02T10:00:00Z"))
+		if got := f.want("delivery"); got.id != fmt.Sprint(head+1) {
+			t.Errorf("%+v, want what came after it", got)
+		}
+	})
+}
+
 func TestAStreamEndsWithTheProgramAndWithTheCredential(t *testing.T) {
 	onSQLite(t, func(t *testing.T, s *server) {
 		s.post(deploymentLine("1", "a", "2026-03-02T10:00:00Z"))

@@ -29,16 +29,18 @@ type Happening struct {
 
 // Recent lists a project's latest events, the newest first, at most so many; it looks at the end of the log only.
 func (h *HTTP) Recent(ctx context.Context, project string, most int) ([]Happening, error) {
-	feed := func(after, limit int64, project string) (dora.FeedBody, error) {
+	feed := func(params dora.ListEventsParams) (dora.FeedBody, error) {
 		return ask[dora.FeedBody](ctx, "the event log", func(ctx context.Context) (*http.Response, error) {
-			return h.client.ListEvents(ctx, &dora.ListEventsParams{After: &after, Limit: &limit, Project: given(project)})
+			return h.client.ListEvents(ctx, &params)
 		})
 	}
-	end, err := feed(1<<53, 1, "")
+	tail, span := true, int64(recentSpan)
+	end, err := feed(dora.ListEventsParams{Tail: &tail})
 	if err != nil {
 		return nil, err
 	}
-	last, err := feed(max(end.Head-recentSpan, 0), recentSpan, project)
+	after := max(end.Head-span, 0)
+	last, err := feed(dora.ListEventsParams{After: &after, Limit: &span, Project: given(project)})
 	if err != nil {
 		return nil, err
 	}

@@ -1978,6 +1978,9 @@ type Problem struct {
 	// Examples: body.time_zone
 	Field *string `json:"field,omitempty"`
 
+	// Head The number of the log's last event, with the code cursor_beyond_head.
+	Head *int64 `json:"head,omitempty"`
+
 	// Mend What mends it.
 	Mend *string `json:"mend,omitempty"`
 
@@ -2991,8 +2994,11 @@ type GetDeploymentEvidenceParams struct {
 
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
-	// After Only events after this number
+	// After Only events after this number. Behind the end of the log it is answered 409 cursor_beyond_head, with the end in head
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
+
+	// Tail Begin at the end of the log instead: with what comes from now on
+	Tail *bool `form:"tail,omitempty" json:"tail,omitempty"`
 
 	// Limit Most events of an answer
 	Limit *int64 `form:"limit,omitempty" json:"limit,omitempty"`
@@ -3702,7 +3708,7 @@ type ClientInterface interface {
 
 	// ListEvents The event log
 	//
-	// In order; ask again with after=next to follow it, and with wait to be answered when there is something. An event that was stored before the answer is in it or comes after next; none comes before.
+	// In order; ask again with after=next to follow it, and with wait to be answered when there is something; begin with tail=true to learn where it ends. An event that was stored before the answer is in it or comes after next; none comes before.
 	//
 	// Corresponds with GET /api/dora/v1/events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4506,7 +4512,7 @@ func (c *Client) GetDeploymentEvidence(ctx context.Context, key string, params *
 
 // ListEvents The event log
 //
-// In order; ask again with after=next to follow it, and with wait to be answered when there is something. An event that was stored before the answer is in it or comes after next; none comes before.
+// In order; ask again with after=next to follow it, and with wait to be answered when there is something; begin with tail=true to learn where it ends. An event that was stored before the answer is in it or comes after next; none comes before.
 //
 // Corresponds with GET /api/dora/v1/events (the `ListEvents` operationId).
 func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6967,6 +6973,18 @@ func NewListEventsRequest(server string, params *ListEventsParams) (*http.Reques
 		if params.After != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tail != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", false, "tail", *params.Tail, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -10316,7 +10334,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListEventsWithResponse The event log
 	//
-	// In order; ask again with after=next to follow it, and with wait to be answered when there is something. An event that was stored before the answer is in it or comes after next; none comes before.
+	// In order; ask again with after=next to follow it, and with wait to be answered when there is something; begin with tail=true to learn where it ends. An event that was stored before the answer is in it or comes after next; none comes before.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -13841,7 +13859,7 @@ func (c *ClientWithResponses) GetDeploymentEvidenceWithResponse(ctx context.Cont
 
 // ListEventsWithResponse The event log
 //
-// In order; ask again with after=next to follow it, and with wait to be answered when there is something. An event that was stored before the answer is in it or comes after next; none comes before.
+// In order; ask again with after=next to follow it, and with wait to be answered when there is something; begin with tail=true to learn where it ends. An event that was stored before the answer is in it or comes after next; none comes before.
 //
 // Returns a wrapper object for the known response body format(s).
 //

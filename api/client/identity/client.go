@@ -369,6 +369,9 @@ type Problem struct {
 	// Examples: body.time_zone
 	Field *string `json:"field,omitempty"`
 
+	// Head The number of the log's last event, with the code cursor_beyond_head.
+	Head *int64 `json:"head,omitempty"`
+
 	// Mend What mends it.
 	Mend *string `json:"mend,omitempty"`
 

@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -44,6 +45,20 @@ type Feed struct {
 	Failed func(error)
 }
 
+// BeyondHeadError says that the log ends before the place that a follower has
+// reached: it was restored from an older backup. What was learned of events after
+// Head is of a log that is no more; a follower that has forgotten it goes on with
+// After: Head.
+type BeyondHeadError struct {
+	Service     string
+	After, Head int64
+}
+
+// Error implements error.
+func (e *BeyondHeadError) Error() string {
+	return fmt.Sprintf("follow %s: its log ends at %d, before %d: it was restored from an older backup", e.Service, e.Head, e.After)
+}
+
 // page is one answer of a feed.
 type page struct {
 	Items []json.RawMessage `json:"items"`
@@ -55,7 +70,8 @@ const mostPage = 256 << 20
 
 // Follow gives each page that has items, or only moves next, to handle, until ctx
 // ends or handle fails; it returns ctx's or handle's error. A service that does
-// not answer, or refuses, is asked again after a pause.
+// not answer, or refuses, is asked again after a pause; one whose log ends before
+// f.After gives a [*BeyondHeadError].
 func (f Feed) Follow(ctx context.Context, handle func(ctx context.Context, items []json.RawMessage, next int64) error) error {
 	if f.Pause <= 0 {
 		f.Pause = 250 * time.Millisecond
@@ -67,6 +83,10 @@ func (f Feed) Follow(ctx context.Context, handle func(ctx context.Context, items
 		p, err := f.ask(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		var beyond *BeyondHeadError
+		if errors.As(err, &beyond) {
+			return err
 		}
 		if err != nil {
 			if f.Failed != nil {
@@ -137,6 +157,9 @@ func (f Feed) ask(ctx context.Context) (page, error) {
 	if resp.StatusCode != http.StatusOK {
 		p := problem.New(problem.ForStatus(resp.StatusCode), "%s answered %s", f.Path, resp.Status)
 		_ = json.NewDecoder(body).Decode(p) // what it says itself is better, when it says something
+		if p.Code == problem.BeyondHead && p.Head != nil {
+			return page{}, &BeyondHeadError{Service: f.Service, After: f.After, Head: *p.Head}
+		}
 		return page{}, fmt.Errorf("follow %s: %w", f.Service, p)
 	}
 	var p page

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/peer"
+	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 )
 
 // TestAFollowerSeesEachEventOnceInOrderThroughFaults follows a feed whose every
@@ -77,6 +78,23 @@ func TestAFollowerSeesEachEventOnceInOrderThroughFaults(t *testing.T) {
 	})
 	if !errors.Is(err, done) || !slices.Equal(got, []int{2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24}) || faults == 0 {
 		t.Errorf("%v; %d faults; got %v", err, faults, got)
+	}
+}
+
+func TestAFollowerLearnsThatTheLogWasRestored(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		problem.Write(w, r, problem.New(problem.BeyondHead, "the log ends at 7").WithHead(7))
+	}))
+	defer srv.Close()
+	network, err := peer.New(peer.Options{URLs: map[string]string{"dora": srv.URL}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed := peer.Feed{Network: network, Service: "dora", Path: "/feed", After: 12, Failed: func(err error) { t.Error(err) }}
+	err = feed.Follow(t.Context(), func(context.Context, []json.RawMessage, int64) error { t.Error("a page came"); return nil })
+	var beyond *peer.BeyondHeadError
+	if !errors.As(err, &beyond) || beyond.After != 12 || beyond.Head != 7 || beyond.Service != "dora" {
+		t.Errorf("%v, want the end of the log", err)
 	}
 }
 

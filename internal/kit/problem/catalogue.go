@@ -20,6 +20,7 @@ const (
 	MethodNot       Code = "method_not_allowed"
 	NotAcceptable   Code = "not_acceptable"
 	Conflict        Code = "conflict"
+	BeyondHead      Code = "cursor_beyond_head"
 	Precondition    Code = "precondition_failed"
 	TooLarge        Code = "too_large"
 	UnsupportedType Code = "unsupported_media_type"
@@ -54,6 +55,7 @@ func Catalogue() []Entry {
 		{MethodNot, http.StatusMethodNotAllowed, "The method is not allowed", "The address exists, but not for this method."},
 		{NotAcceptable, http.StatusNotAcceptable, "No acceptable form", "The answer does not exist in a form that the Accept header allows."},
 		{Conflict, http.StatusConflict, "The state has changed", "The request contradicts what is stored."},
+		{BeyondHead, http.StatusConflict, "The log ends before this place", "The place to go on from lies behind the end of the log, which `head` tells: the log was restored from an older backup. Forget what was learned after `head`, and go on from there."},
 		{Precondition, http.StatusPreconditionFailed, "A precondition failed", "The condition in the request's headers does not hold."},
 		{TooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "The body is larger than the operation takes. Send it in parts."},
 		{UnsupportedType, http.StatusUnsupportedMediaType, "The media type is not supported", "The operation does not read bodies of this Content-Type or Content-Encoding."},

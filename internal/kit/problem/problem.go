@@ -40,6 +40,7 @@ type Problem struct {
 	Mend      string       `json:"mend,omitempty" doc:"What mends it."`
 	RequestID string       `json:"request_id,omitempty" doc:"The id under which the log tells more."`
 	Errors    []FieldError `json:"errors,omitempty" doc:"Each fault, when there are several."`
+	Head      *int64       `json:"head,omitempty" doc:"The number of the log's last event, with the code cursor_beyond_head."`
 
 	cause error
 }
@@ -71,6 +72,9 @@ func (p *Problem) WithErrors(errs ...FieldError) *Problem {
 	}
 	return p
 }
+
+// WithHead tells the end of the log, where the place asked for lies behind it.
+func (p *Problem) WithHead(n int64) *Problem { p.Head = &n; return p }
 
 // WithCause keeps the error behind the problem for errors.Is and for the log.
 // It is never sent.
