@@ -112,7 +112,7 @@ func Compare(v *View, q Query, profiles []Profile) (Comparison, error) {
 	if err != nil {
 		return Comparison{}, err
 	}
-	c := comparing{v: v.narrow(s.window), q: q, s: s}
+	c := comparing{v: v.narrow(s.window), s: s}
 	out := Comparison{Project: v.spec.Project, From: s.window.from.UTC(), To: s.window.to.UTC(), AsOf: v.AsOf.UTC(), Pairs: []MetricPair{}, Differences: []RuleDifference{}, Same: []SharedRuleChoice{}}
 	for _, r := range RuleBook() {
 		choice := r.Get(profiles[0].Choices)
@@ -120,11 +120,14 @@ func Compare(v *View, q Query, profiles []Profile) (Comparison, error) {
 			out.Same = append(out.Same, SharedRuleChoice{r.ID, choice})
 		}
 	}
-	first := &state{v.index(profiles[0]), v.compute(q, s, v.index(profiles[0]), nil), map[string][]tally{}}
-	out.Profiles = append(out.Profiles, first.report)
+	x := v.index(profiles[0])
+	out.Profiles = append(out.Profiles, v.compute(q, s, x, nil))
+	first := &state{c.v.wholes(x), out.Profiles[0].Metrics, map[string][]tally{}}
 	for _, p := range profiles[1:] {
-		last := &state{v.index(p), v.compute(q, s, v.index(p), nil), map[string][]tally{}}
-		out.Profiles = append(out.Profiles, last.report)
+		x := v.index(p)
+		r := v.compute(q, s, x, nil)
+		out.Profiles = append(out.Profiles, r)
+		last := &state{x, r.Metrics, map[string][]tally{}}
 		ds := c.walk(first, last)
 		out.Differences = append(out.Differences, ds...)
 		for _, name := range Names() {
@@ -137,20 +140,17 @@ func Compare(v *View, q Query, profiles []Profile) (Comparison, error) {
 // comparing is one comparison at work.
 type comparing struct {
 	v *View
-	q Query
 	s *scope
 }
 
 // state is the numbers, and on demand the rows, under one set of rules.
 type state struct {
-	x      *index
-	report Report
-	rows   map[string][]tally // by metric
+	x       *index
+	metrics []Metric
+	rows    map[string][]tally // by metric
 }
 
-func (c *comparing) at(x *index) *state {
-	return &state{x: x, report: c.v.compute(c.q, c.s, x, nil), rows: map[string][]tally{}}
-}
+func (s *state) metric(name string) *Metric { return find(s.metrics, name) }
 
 // tallies are the rows of a metric in a state.
 func (c *comparing) tallies(st *state, metric string) []tally {
@@ -169,11 +169,14 @@ func (c *comparing) swapped(from *state, r *RuleInfo, to Profile) *state {
 	if r.ID == RuleEdition {
 		p.Bounds = to.Bounds
 	}
-	former := from.x
-	if r.arranges {
-		former = nil
+	next := &state{x: c.v.swap(from.x, r, p), rows: map[string][]tally{}}
+	next.metrics = c.v.again(c.s, next.x, r.Metrics, from.metrics)
+	for name, rows := range from.rows { // a rule leaves the rows of other metrics as they are
+		if !slices.Contains(r.Metrics, name) {
+			next.rows[name] = rows
+		}
 	}
-	return c.at(newIndex(c.v.arranged, p, former))
+	return next
 }
 
 // walk goes from the first profile to the last, a rule at a time.
@@ -193,7 +196,7 @@ func (c *comparing) walk(first, last *state) []RuleDifference {
 		for _, name := range r.Metrics {
 			if d, differs := c.difference(name, r, now, next); differs {
 				d.FromProfile, d.ToProfile = a.Name, b.Name
-				d.Alone = minus(alone.report.Metric(name).Value, first.report.Metric(name).Value)
+				d.Alone = minus(alone.metric(name).Value, first.metric(name).Value)
 				out = append(out, d)
 			}
 		}
@@ -207,7 +210,7 @@ func (c *comparing) walk(first, last *state) []RuleDifference {
 
 // difference is what lies between two states that differ in one rule.
 func (c *comparing) difference(name string, r *RuleInfo, before, after *state) (RuleDifference, bool) {
-	m, n := before.report.Metric(name), after.report.Metric(name)
+	m, n := before.metric(name), after.metric(name)
 	d := RuleDifference{
 		Metric: name, Unit: m.Unit, Rule: r.ID, From: r.Get(before.x.profile.Choices), To: r.Get(after.x.profile.Choices),
 		Before: m.Value, After: n.Value, Effect: minus(n.Value, m.Value), NBefore: m.N, NAfter: n.N, LevelBefore: m.Level, LevelAfter: n.Level,
@@ -219,9 +222,9 @@ func (c *comparing) difference(name string, r *RuleInfo, before, after *state) (
 }
 
 func (c *comparing) pair(name string, first, last *state, ds []RuleDifference) MetricPair {
-	m, n := first.report.Metric(name), last.report.Metric(name)
+	m, n := first.metric(name), last.metric(name)
 	p := MetricPair{
-		Metric: name, Unit: m.Unit, FromProfile: first.report.Profile, ToProfile: last.report.Profile,
+		Metric: name, Unit: m.Unit, FromProfile: first.x.profile.Name, ToProfile: last.x.profile.Name,
 		Before: m.Value, After: n.Value, Difference: minus(n.Value, m.Value), NBefore: m.N, NAfter: n.N,
 		LevelBefore: m.Level, LevelAfter: n.Level, Differs: differ(m, n), Rules: []string{},
 	}

@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -31,12 +32,7 @@ func (v *View) compute(q Query, s *scope, x *index, parts []window) Report {
 	e := engines.Get().(*engine)
 	defer engines.Put(e)
 	e.v, e.x, e.s = v, x, s
-	e.waiting = e.waiting[:0]
-	for _, merged := range e.x.requests.of(s.services) {
-		if e.x.requests.earliest(int(merged.request), s.in) < 0 {
-			e.waiting = append(e.waiting, merged)
-		}
-	}
+	e.wait()
 	r := Report{
 		Project: v.spec.Project, Profile: p.Name, Version: p.Version, Service: text(q.Service), Team: text(q.Team), Environment: text(q.Environment),
 		TimeZone: e.x.cal.loc.String(), Interval: q.Interval, From: s.window.from.UTC(), To: s.window.to.UTC(), AsOf: v.AsOf.UTC(),
@@ -54,6 +50,32 @@ func (v *View) compute(q Query, s *scope, x *index, parts []window) Report {
 	}
 	e.v, e.x, e.s = nil, nil, nil
 	return r
+}
+
+// again computes some metrics of a window, and takes the others over.
+func (v *View) again(s *scope, x *index, names []string, others []Metric) []Metric {
+	e := engines.Get().(*engine)
+	defer engines.Put(e)
+	e.v, e.x, e.s, e.waiting = v, x, s, e.waiting[:0]
+	e.only = names
+	fresh := e.metrics(s.window, s.open)
+	e.v, e.x, e.s, e.only = nil, nil, nil, nil
+	for i := range fresh {
+		if !slices.Contains(names, fresh[i].Metric) {
+			fresh[i] = others[i]
+		}
+	}
+	return fresh
+}
+
+// wait finds the merged pull requests that were not delivered in the scope.
+func (e *engine) wait() {
+	e.waiting = e.waiting[:0]
+	for _, merged := range e.x.requests.of(e.s.services) {
+		if e.x.requests.earliest(int(merged.request), e.s.in) < 0 {
+			e.waiting = append(e.waiting, merged)
+		}
+	}
 }
 
 // overall is the mean of the five scores.
@@ -86,6 +108,7 @@ type engine struct {
 	days    []uint64
 	reasons []int
 	daily   daily
+	only    []string     // the metrics that are wanted, nil for all
 	waiting []mergedHead // merged pull requests that were not delivered in the scope
 }
 
@@ -132,7 +155,24 @@ func (e *engine) metrics(w window, open bool) []Metric {
 		}
 	}
 	e.measure(cut, &c, open)
-	return []Metric{e.frequency(&c), e.leadTime(cut, &c), e.failRate(cut, &c), e.recovery(cut, &c), e.rework(&c)}
+	out := make([]Metric, 0, len(Names()))
+	for _, name := range Names() {
+		switch {
+		case e.only != nil && !slices.Contains(e.only, name):
+			out = append(out, Metric{Metric: name})
+		case name == DeploymentFrequency:
+			out = append(out, e.frequency(&c))
+		case name == ChangeLeadTime:
+			out = append(out, e.leadTime(cut, &c))
+		case name == ChangeFailRate:
+			out = append(out, e.failRate(cut, &c))
+		case name == RecoveryTime:
+			out = append(out, e.recovery(cut, &c))
+		default:
+			out = append(out, e.rework(&c))
+		}
+	}
+	return out
 }
 
 // count adds up the deployments of a window.

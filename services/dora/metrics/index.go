@@ -13,13 +13,15 @@ import (
 type index struct {
 	profile    Profile
 	cal        calendar
-	incident   map[string][]*history.Incident // by key of the deployment that caused them
+	incident   map[*history.Deployment][]*history.Incident // by the deployment that caused them
 	lanes      []laneIndex
 	recoveries []recoveryRow // by anchor
 	requests   *requestIndex // nil where the unit is the commit
 	days       []int32       // by head of requests, where medians are daily
 	bounds     map[string][]Bound
 	reasons    []string // by number; 0 is ""
+	// wholes says that of lead times only the whole is arranged, not its parts.
+	wholes bool
 }
 
 // laneIndex holds one lane's finished deployments, each at its place.
@@ -81,15 +83,11 @@ func (s *spans) column(k, from, to int) set {
 // another profile, that has the same lead times for what it shares; it may be
 // nil.
 func newIndex(a *arranged, p Profile, former *index) *index {
-	x := &index{profile: p, cal: a.cal.under(a.spec, &p.Choices), incident: map[string][]*history.Incident{}, bounds: p.bounds(), reasons: []string{""}}
+	x := &index{profile: p, cal: a.cal.under(a.spec, &p.Choices), bounds: p.bounds(), reasons: []string{""}}
 	if former != nil {
 		x.reasons = slices.Clone(former.reasons) // spans taken over keep their numbers
 	}
-	for _, i := range a.history.Incidents {
-		if key, _ := p.Choices.link(i); key != "" {
-			x.incident[key] = append(x.incident[key], i)
-		}
-	}
+	x.incident = a.causes(&p.Choices)
 	old := map[[2]string]*laneIndex{}
 	if former != nil {
 		for i := range former.lanes {
@@ -113,14 +111,22 @@ func newIndex(a *arranged, p Profile, former *index) *index {
 			x.requests = newRequestIndex(a, p, nil)
 		}
 	}
-	if x.requests != nil && p.Choices.Aggregation == DailyMedians {
-		x.days = make([]int32, len(x.requests.heads))
-		for i := range x.days {
-			x.days[i] = x.cal.day(x.requests.heads[i].finished)
-		}
-	}
+	x.dates()
 	x.recover(a)
 	return x
+}
+
+// dates says on which day each delivery of a pull request was, where medians are
+// daily.
+func (x *index) dates() {
+	x.days = nil
+	if x.requests == nil || x.profile.Choices.Aggregation != DailyMedians {
+		return
+	}
+	x.days = make([]int32, len(x.requests.heads))
+	for i := range x.days {
+		x.days[i] = x.cal.day(x.requests.heads[i].finished)
+	}
 }
 
 func (x *index) number(reason string) uint8 {
@@ -154,13 +160,38 @@ func (l *laneIndex) fill(x *index, ds []*history.Deployment) {
 	}
 }
 
-// linked are the incidents of a deployment. Most projects have few, so the key
-// is not made when there are none.
-func (x *index) linked(d *history.Deployment) []*history.Incident {
-	if len(x.incident) == 0 {
+// linked are the incidents of a deployment.
+func (x *index) linked(d *history.Deployment) []*history.Incident { return x.incident[d] }
+
+// causes finds the incidents that each deployment caused under some choices.
+func (a *arranged) causes(c *Choices) map[*history.Deployment][]*history.Incident {
+	byKey := map[string][]*history.Incident{}
+	for _, i := range a.history.Incidents {
+		if key, _ := c.link(i); key != "" {
+			byKey[key] = append(byKey[key], i)
+		}
+	}
+	if len(byKey) == 0 {
 		return nil
 	}
-	return x.incident[d.Key()]
+	out := make(map[*history.Deployment][]*history.Incident, len(byKey))
+	var key []byte // no string is made of it to look it up
+	look := func(d *history.Deployment) {
+		key = append(append(append(key[:0], d.Source...), '/'), d.ID...)
+		if is, ok := byKey[string(key)]; ok {
+			out[d] = is
+		}
+	}
+	whole := a.whole().history
+	for _, l := range whole.Lanes {
+		for _, d := range l.Deployments {
+			look(d)
+		}
+	}
+	for _, d := range whole.Uncounted {
+		look(d)
+	}
+	return out
 }
 
 // leads fills the columns of a lane, taking over those of the deployments that
@@ -182,7 +213,7 @@ func (x *index) leads(ds []*history.Deployment, old *laneIndex) spans {
 	}
 	for k := range columns {
 		s.upTo[k] = make([]int32, 1, len(ds)+1)
-		if same > 0 {
+		if same > 0 && (k == total || !x.wholes) {
 			c := old.spans.column(k, 0, same)
 			s.values[k], s.classes[k] = make([]Span, 0, n), make([]uint16, 0, n)
 			s.values[k], s.classes[k] = append(s.values[k], c.values...), append(s.classes[k], c.magnitudes...)
@@ -226,6 +257,9 @@ func (x *index) lead(s *spans, at int32, d *history.Deployment, most int) {
 			continue
 		}
 		for k, v := range [columns]Span{l.Total, l.Coding, l.Pickup, l.Review, l.Deploy} {
+			if x.wholes && k > total {
+				break
+			}
 			if v != Unknown {
 				if s.values[k] == nil { // a project may have no review at all
 					s.values[k], s.classes[k] = make([]Span, 0, most), make([]uint16, 0, most)

@@ -178,7 +178,10 @@ func compareDeployments(p, q *history.Deployment) int {
 	case q == nil:
 		return 1
 	}
-	return cmp.Or(cmp.Compare(p.StartedAt, q.StartedAt), cmp.Compare(p.Key(), q.Key()))
+	if c := cmp.Compare(p.StartedAt, q.StartedAt); c != 0 {
+		return c
+	}
+	return cmp.Compare(p.Key(), q.Key())
 }
 
 // recoveriesBetween are the recoveries of the scope whose anchor lies in

@@ -45,6 +45,29 @@ func newRequestIndex(a *arranged, p Profile, former *requestIndex) *requestIndex
 	if former != nil && former.history == a.history && former.spec == &a.spec {
 		return former
 	}
+	return arrangeRequests(a, p).measured(a, p)
+}
+
+// remeasured is the same arrangement with the lead times of another profile that
+// lets first deployments deliver the same.
+func (r *requestIndex) remeasured(a *arranged, p Profile) *requestIndex {
+	next := *r
+	next.leads = nil
+	return next.measured(a, p)
+}
+
+// measured fills in the lead times.
+func (r *requestIndex) measured(a *arranged, p Profile) *requestIndex {
+	r.leads = make([]Lead, len(r.heads))
+	for i := range r.heads {
+		pr := a.history.PullRequests[r.heads[i].request]
+		r.leads[i] = p.Choices.pullRequestLead(pr, r.delivery(pr, &r.heads[i]))
+	}
+	return r
+}
+
+// arrangeRequests puts the deliveries in order.
+func arrangeRequests(a *arranged, p Profile) *requestIndex {
 	type lane struct{ service, environment string }
 	number := make(map[lane]int32, len(a.history.Lanes))
 	r := &requestIndex{services: map[string][]string{}, concern: map[string][]int32{}, history: a.history, spec: &a.spec}
@@ -118,9 +141,6 @@ func newRequestIndex(a *arranged, p Profile, former *requestIndex) *requestIndex
 			r.heads = append(r.heads, deliveryHead{int32(i), n, d.StartedAt, d.FinishedAt, -int32(len(r.beyond))})
 		}
 		slices.SortStableFunc(r.heads[r.delivered[i]:], func(x, y deliveryHead) int { return int(min(1, max(-1, x.started-y.started))) })
-		for _, h := range r.heads[r.delivered[i]:] {
-			r.leads = append(r.leads, p.Choices.pullRequestLead(pr, r.delivery(pr, &h)))
-		}
 	}
 	r.delivered[len(a.history.PullRequests)] = int32(len(r.heads))
 	r.finished = make([]int32, len(r.heads))
