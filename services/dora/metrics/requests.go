@@ -77,7 +77,7 @@ func arrangeRequests(a *arranged, p Profile) *requestIndex {
 			r.services[k] = append(r.services[k], service)
 		}
 	}
-	for i, l := range a.history.Lanes {
+	for i, l := range a.whole().history.Lanes { // a repository serves whatever the window is
 		number[lane{l.Service, l.Environment}] = int32(i)
 		former := ""
 		for _, d := range l.Deployments {

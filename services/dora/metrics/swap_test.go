@@ -3,9 +3,12 @@ package metrics
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/fawkes-idp/fawkes/services/dora/project"
 )
 
 // Whatever rules are swapped one after the other, sharing what each does not
@@ -76,4 +79,23 @@ func TestComparingLeavesTheViewAsItWas(t *testing.T) {
 			t.Fatalf("(-before +after):\n%s", d)
 		}
 	})
+}
+
+// A repository serves a service that deployed nothing in the window all the
+// same, so that its pull requests wait there.
+func TestAComparisonKnowsTheServicesOfAQuietWindow(t *testing.T) {
+	v := NewView(project.Spec{Project: "p"}, generate(0, small), epoch.Add(60*24*time.Hour))
+	q := Query{Service: "s01", From: epoch, To: epoch.Add(61 * time.Hour)}
+	want, err := Compute(v, q, DevLake2023())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := v.resolve(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := newIndex(v.narrow(s.window).arranged, DevLake2023(), nil)
+	if got := len(v.tally(x, s, ChangeLeadTime)); got == 0 || got != want.Metric(ChangeLeadTime).Completeness.Total {
+		t.Errorf("%d rows of a narrowed history, want %d", got, want.Metric(ChangeLeadTime).Completeness.Total)
+	}
 }
