@@ -41,6 +41,7 @@ type Relay struct {
 	setUpBad map[string]int       // failures in a row
 	noted    string               // what seen wrote last
 	notedAt  time.Time
+	proven   bool   // DevLake took a request of this process
 	said     string // what was logged last
 	measured time.Time
 }

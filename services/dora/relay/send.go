@@ -166,12 +166,13 @@ func (r *Relay) unwell(ctx context.Context, err error) error {
 	}
 	r.meters.up(false)
 	// One failure among successes is an item's; several make DevLake unreachable.
-	return r.note(ctx, !r.breaker.open, text)
+	return r.note(ctx, r.proven && !r.breaker.open, text)
 }
 
 // well notes that DevLake took a request.
 func (r *Relay) well(ctx context.Context) error {
 	r.breaker.success()
+	r.proven = true
 	if r.said != "" {
 		r.said = ""
 		r.log.InfoContext(ctx, "DevLake takes requests again")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
 	"github.com/fawkes-idp/fawkes/services/dora/history"
@@ -140,6 +141,21 @@ func TestWhatDevLakesColumnsCannotHoldIsLeftOut(t *testing.T) {
 			if row["url"] != nil {
 				t.Errorf("DevLake has %v", row)
 			}
+		}
+	})
+}
+
+// A DevLake that never answered is not called reachable, however few requests it cost to learn that.
+func TestADevLakeThatNeverAnsweredIsNotReachable(t *testing.T) {
+	onEach(t, func(t *testing.T, db *sqlstore.DB) {
+		s := newSource()
+		s.set("shop", deployed("1", 1))
+		cfg := settings("http://127.0.0.1:1")
+		cfg.Pace.Backoff = time.Hour // one try
+		v := run(t, db, cfg, s)
+		v.until("the fault shows", func(st relay.Status) bool { return strings.Contains(st.Error, "refused") })
+		if st := v.status(); st.Reachable == nil || *st.Reachable {
+			t.Errorf("the status is %+v", st)
 		}
 	})
 }
