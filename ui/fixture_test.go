@@ -375,7 +375,7 @@ func shop() *readerFake {
 	f.relay = delivery.Relay{Configured: true, URL: "https://devlake.example", Reachable: ptr(false), Pending: 3, Sent: 1200, Waiting: 4, Dead: 2, Lag: num(95), LastError: "DevLake answers 502",
 		Projects: []delivery.RelayProject{{Name: "shop", Sent: 1200, Pending: 3, Waiting: 4, Missing: map[string]int{"source_sha_unknown": 3, "not_finished": 1}, Dead: 2}}}
 	f.dead = []delivery.DeadLetter{
-		{ID: "4", Project: "shop", Kind: "deployment", Entity: "argocd/895", Error: "repoUrl <missing>", Status: 400, Attempts: 1, Body: "{}"},
+		{ID: "4", Project: "shop", Kind: "deployment", Entity: "argocd/895", Error: "400 Bad Request: repoUrl <missing>", Status: 400, Attempts: 1, Body: "{}"},
 		{ID: "5", Project: "shop", Kind: "incident", Entity: "alertmanager/7c1", Error: "no answer in time", Attempts: 9, Body: "{}"},
 	}
 	f.happenings = []delivery.Happening{

@@ -12,7 +12,7 @@ import (
 
 func TestTheRelaySaysHowItStandsAndWhatWasRefused(t *testing.T) {
 	got := text(visit(t, serve(shop(), lead()), "/relay").doc)
-	for _, want := range []string{"https://devlake.example", "Reachable No", "Pending 3", "Sent 1200", "1m 35s", "DevLake answers 502", "deployment argocd/895", "400: repoUrl <missing>", "Send all 2 again"} {
+	for _, want := range []string{"https://devlake.example", "Reachable No", "Pending 3", "Sent 1200", "1m 35s", "DevLake answers 502", "deployment argocd/895", "400 Bad Request: repoUrl <missing>", "1 not finished, 3 source sha unknown", "Send all 2 again"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the page lacks %q: %s", want, got)
 		}
