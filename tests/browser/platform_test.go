@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -29,13 +30,18 @@ type platform struct {
 }
 
 // start brings the platform up on an empty state folder.
-func start(t *testing.T) *platform {
+func start(t *testing.T) *platform { return startWith(t, nil) }
+
+// startWith brings the platform up with settings beside its defaults.
+func startWith(t *testing.T, settings map[string]string) *platform {
 	t.Helper()
 	p := &platform{token: auth.NewToken()}
+	all := map[string]string{"identity.bootstrap_token": p.token}
+	maps.Copy(all, settings)
 	var log bytes.Buffer
 	a, err := app.New(app.Options{
 		Modules: allinone.Modules(), StateDir: t.TempDir(), Listen: "127.0.0.1:0", Version: "test",
-		Settings: map[string]string{"identity.bootstrap_token": p.token},
+		Settings: all,
 		Log:      slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
