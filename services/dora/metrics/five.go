@@ -59,16 +59,12 @@ func (e *engine) leadTime(w window, c *counts) Metric {
 		e.sets[k] = e.sets[k][:0]
 	}
 	e.daily.reset()
-	var missing partReasons
 	if e.x.profile.Unit() == UnitPullRequest {
-		missing = e.gatherRequests(w, &m)
+		e.gatherRequests(w, &m)
 	} else {
-		missing = e.gatherCommits(c, &m)
+		e.gatherCommits(c, &m)
 	}
-	n := 0
-	for _, v := range e.sets[total] {
-		n += len(v.values)
-	}
+	n := countOf(e.sets[total])
 	sum := e.summarize(e.sets[total], total, false)
 	m.N, m.Completeness.Linked, m.Parts.DailyMedians = n, n, sum.days
 	m.Completeness.Total = n
@@ -77,14 +73,14 @@ func (e *engine) leadTime(w window, c *counts) Metric {
 	}
 	for k, to := range map[int]**Part{coding: &m.Parts.Coding, pickup: &m.Parts.Pickup, review: &m.Parts.Review, deploy: &m.Parts.Deploy} {
 		part := e.summarize(e.sets[k], k, true)
-		*to = &Part{}
-		for _, v := range e.sets[k] {
-			(*to).N += len(v.values)
-		}
-		if part.n > 0 {
+		*to = &Part{N: countOf(e.sets[k])}
+		switch {
+		case part.n > 0:
 			(*to).Value = ptr(part.p50)
-		} else {
-			(*to).Reason = text(missing.of(k, n))
+		case n == 0:
+			(*to).Reason = text(ReasonNoAttributedChange)
+		default:
+			(*to).Reason = text(e.withoutPart(w, k, countOf(e.sets[deploy])))
 		}
 	}
 	if sum.n == 0 {
@@ -99,6 +95,14 @@ func (e *engine) leadTime(w window, c *counts) Metric {
 	return m
 }
 
+func countOf(sets []set) int {
+	n := 0
+	for _, s := range sets {
+		n += len(s.values)
+	}
+	return n
+}
+
 // set writes a duration with all that belongs to it.
 func (m *Metric) set(s summary, x *index) {
 	m.Value, m.P75, m.P90, m.Interval = ptr(s.p50), ptr(s.p75), ptr(s.p90), s.interval
@@ -106,22 +110,44 @@ func (m *Metric) set(s summary, x *index) {
 	m.judge(x, func(string) float64 { return s.p50 })
 }
 
-// partReasons says why a part has no value at all.
-type partReasons struct{ requests int }
-
-func (r partReasons) of(k, changes int) string {
+// withoutPart says why a part has no value though some changes have a lead time.
+// withRequest is how many of those, where changes are commits, have a pull
+// request.
+func (e *engine) withoutPart(w window, part, withRequest int) string {
+	c := &e.x.profile.Choices
 	switch {
-	case changes == 0:
-		return ReasonNoAttributedChange
-	case k == pickup && r.requests > 0:
-		return history.ReasonNoReview
-	case r.requests > 0:
-		return history.ReasonClockSkew
+	case e.x.profile.Unit() == UnitPullRequest:
+		return e.withoutRequestPart(w, part)
+	case withRequest == 0:
+		return history.ReasonNoPullRequest
+	case c.LeadStart == LeadMerged, c.LeadStart == LeadCreated && part == coding:
+		return ReasonBeforeStart
 	}
-	return history.ReasonNoPullRequest
+	return history.ReasonNoReview
 }
 
-func (e *engine) gatherCommits(c *counts, m *Metric) partReasons {
+// withoutRequestPart is the reason that most of the window's pull requests have
+// for not having a part, of two that as many have the one first in the alphabet.
+func (e *engine) withoutRequestPart(w window, part int) string {
+	r := e.x.requests
+	from, to := w.micros()
+	count := map[string]int{}
+	for _, h := range r.between(from, to) {
+		if l := r.leads[h]; l.Total != Unknown && r.counts(int(h), e.s.in, e.x.profile.Choices.Delivery) {
+			pr := e.v.history.PullRequests[r.heads[h].request]
+			count[l.requestPart(pr, r.delivery(pr, &r.heads[h]), part)]++
+		}
+	}
+	most := ""
+	for reason, n := range count {
+		if most == "" || n > count[most] || n == count[most] && reason < most {
+			most = reason
+		}
+	}
+	return most
+}
+
+func (e *engine) gatherCommits(c *counts, m *Metric) {
 	kind := Percentile(e.x.profile.Choices.Percentile)
 	for _, s := range c.stretches {
 		for k := range columns {
@@ -143,11 +169,6 @@ func (e *engine) gatherCommits(c *counts, m *Metric) partReasons {
 		}
 	}
 	m.Parts.Pending = ptr(pending)
-	withRequest := 0
-	for _, v := range e.sets[coding] {
-		withRequest += len(v.values)
-	}
-	return partReasons{withRequest}
 }
 
 // waits reports whether pending changes belong to the scope.
@@ -161,18 +182,16 @@ func (s *scope) waits(p *history.Pending) bool {
 	return p.Environment == s.env
 }
 
-func (e *engine) gatherRequests(w window, m *Metric) partReasons {
+func (e *engine) gatherRequests(w window, m *Metric) {
 	r := e.x.requests
 	from, to := w.micros()
 	for k := range e.gone {
 		e.gone[k] = e.gone[k][:0]
 	}
-	n := 0
 	for _, h := range r.between(from, to) {
 		if !r.counts(int(h), e.s.in, e.x.profile.Choices.Delivery) {
 			continue
 		}
-		n++
 		l := &r.leads[h]
 		if l.Total == Unknown {
 			m.Completeness.Reasons[l.Reason]++
@@ -203,7 +222,6 @@ func (e *engine) gatherRequests(w window, m *Metric) partReasons {
 		}
 	}
 	m.Parts.Pending = ptr(len(e.waiting))
-	return partReasons{n}
 }
 
 // failRate is failed deployments / rated deployments, where a deployment counts
