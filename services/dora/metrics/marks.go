@@ -58,12 +58,13 @@ func Marks(v *View, q Query, p Profile) ([]Mark, error) {
 		}
 	}
 	for _, r := range v.recoveriesBetween(v.index(p), s, from, to) {
-		d := r.deployment
-		service, ref := d.Service, d.Key()
-		what := "deployment " + ref
-		if r.Incident != nil {
-			service, ref = r.Incident.Service, r.Incident.Key()
+		var service, ref, what string
+		if i := r.Incident; i != nil { // it may belong to no deployment
+			service, ref = i.Service, i.Key()
 			what = "incident " + ref
+		} else {
+			service, ref = r.deployment.Service, r.deployment.Key()
+			what = "deployment " + ref
 		}
 		switch {
 		case r.Reason == history.ReasonOpen && v.AsOf.Sub(r.anchor.Std()) > LongFailure:
