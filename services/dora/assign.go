@@ -17,13 +17,19 @@ import (
 // The result depends on the set of origins and declarations, not on their
 // order: a claim that arrives later moves earlier events.
 func assign(origins []Origin, specs []Declared) map[int64]string {
-	c := claims{repos: map[string]string{}, services: map[string]string{}, repoOf: map[string]string{}}
+	c := claims{repos: map[string]string{}, services: map[string]string{}, aliases: map[[2]string]string{}, repoOf: map[string]string{}}
 	for _, d := range specs {
 		for _, v := range d.Spec.Services {
 			if v.Repo != "" {
 				least(c.repos, event.RepoKey(v.Repo), d.Spec.Project)
 			}
 			least(c.services, v.Name, d.Spec.Project)
+		}
+		for _, a := range d.Spec.Aliases {
+			k := [2]string{a.Source, a.Name}
+			if old, ok := c.aliases[k]; !ok || d.Spec.Project < old {
+				c.aliases[k] = d.Spec.Project
+			}
 		}
 	}
 	seen := claims{repos: map[string]string{}, services: map[string]string{}}
@@ -57,6 +63,7 @@ func assign(origins []Origin, specs []Declared) map[int64]string {
 // claims maps repositories (by key) and services to projects.
 type claims struct {
 	repos, services map[string]string
+	aliases         map[[2]string]string // source and name
 	repoOf          map[string]string // service -> repository, from events that name no project
 }
 
@@ -79,6 +86,12 @@ func (c claims) project(o Origin) string {
 	}
 	if o.Service == "" {
 		return ""
+	}
+	source, _, _ := strings.Cut(o.Source, ":")
+	for _, by := range []string{source, ""} {
+		if p, ok := c.aliases[[2]string{by, o.Service}]; ok {
+			return p
+		}
 	}
 	if p, ok := c.services[o.Service]; ok {
 		return p

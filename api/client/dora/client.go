@@ -953,6 +953,14 @@ type AddSourceRequest struct {
 	Secret *string `json:"secret,omitempty"`
 }
 
+// Alias defines model for Alias.
+type Alias struct {
+	Environment *string `json:"environment,omitempty"`
+	Name        string  `json:"name"`
+	Service     string  `json:"service"`
+	Source      *string `json:"source,omitempty"`
+}
+
 // AnnotationBody defines model for AnnotationBody.
 type AnnotationBody struct {
 	// At What moment it is about
@@ -2736,6 +2744,7 @@ type SourceKindBody struct {
 
 // Spec defines model for Spec.
 type Spec struct {
+	Aliases         *[]Alias       `json:"aliases,omitempty"`
 	Authority       *[]Authority   `json:"authority,omitempty"`
 	Calendar        *Calendar      `json:"calendar,omitempty"`
 	Description     *string        `json:"description,omitempty"`

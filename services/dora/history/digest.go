@@ -54,7 +54,8 @@ func (l *Ledger) statement(digest string) origin {
 // when it is of the repository that the service is declared for.
 func (l *Ledger) ownSource(d *deploymentFacts) (repo, sha string) {
 	if d.digest.v != "" {
-		v, _ := l.spec.Service(d.service.v)
+		name, _ := l.spec.Named(d.source, d.service.v, "")
+		v, _ := l.spec.Service(name)
 		if d.repo.v != "" && v.Repo != "" && event.RepoKey(v.Repo) != event.RepoKey(d.repo.v) {
 			return v.Repo, ""
 		}

@@ -30,8 +30,9 @@ func (l *Ledger) linkIncidents() {
 		if f.openedAt.v == 0 {
 			continue // withdrawn, or so far only its end was reported
 		}
+		service, environment := l.spec.Named(f.source, f.service.v, f.environment.v)
 		i := &Incident{
-			Source: f.source, ID: f.id, Service: cmp.Or(f.service.v, l.onlyServiceOf(f.repo.v), only), Environment: f.environment.v,
+			Source: f.source, ID: f.id, Service: cmp.Or(service, l.onlyServiceOf(f.repo.v), only), Environment: environment,
 			Severity: f.severity.v, Title: f.title.v, URL: f.url.v,
 			OpenedAt: f.openedAt.v, ResolvedAt: f.resolvedAt.v, LinkedBy: LinkNone,
 		}

@@ -159,14 +159,15 @@ func (l *Ledger) resolveDeployment(d *deploymentFacts) (r *row, firm bool) {
 	r.Source, r.ID = d.source, d.id
 	r.Digest, r.Outcome, r.Title, r.URL = d.digest.v, d.outcome.v, d.title.v, d.url.v
 	r.StartedAt, r.FinishedAt, r.Unplanned = d.startedAt.v, d.finishedAt.v, d.unplanned.v
-	r.Environment = d.environment.v
+	service, environment := l.spec.Named(d.source, d.service.v, d.environment.v)
+	r.Environment = environment
 	if r.Environment == "" {
 		r.Environment = project.KindProduction
 	}
 	r.Production = l.spec.EnvironmentKind(r.Environment) == project.KindProduction
 	var repo string
 	repo, r.SHA, r.ResolvedBy = l.sourceOf(d)
-	r.Service = d.service.v
+	r.Service = service
 	if r.Service == "" {
 		r.Service = l.serviceOf(cmp.Or(repo, d.repo.v))
 	}

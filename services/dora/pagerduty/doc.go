@@ -10,7 +10,8 @@
 // taken back: it lives on as the other.
 //
 // The severity is the priority's name (P1), else the urgency. The service is the
-// name of PagerDuty's service unless the webhook's URL says ?service=; PagerDuty
+// name of PagerDuty's service unless the webhook's URL says ?service= (and the
+// project may say whose name it is, by an alias); PagerDuty
 // knows no environments, so without ?environment= an incident is one of
 // production.
 //

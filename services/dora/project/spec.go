@@ -36,6 +36,7 @@ type Spec struct {
 	FirstDeployment string        `json:"first_deployment,omitempty" yaml:"first_deployment,omitempty"`
 	MergeCommits    string        `json:"merge_commits,omitempty" yaml:"merge_commits,omitempty"`
 	Authority       []Authority   `json:"authority,omitempty" yaml:"authority,omitempty"`
+	Aliases         []Alias       `json:"aliases,omitempty" yaml:"aliases,omitempty"`
 }
 
 // Calendar says which days are working days.
@@ -132,6 +133,9 @@ func (s Spec) Validate() error {
 		return err
 	}
 	if err := s.validateAuthority(); err != nil {
+		return err
+	}
+	if err := s.validateAliases(); err != nil {
 		return err
 	}
 	teams := map[string]bool{}
