@@ -64,7 +64,7 @@ func assign(origins []Origin, specs []Declared) map[int64]string {
 type claims struct {
 	repos, services map[string]string
 	aliases         map[[2]string]string // source and name
-	repoOf          map[string]string // service -> repository, from events that name no project
+	repoOf          map[string]string    // service -> repository, from events that name no project
 }
 
 // least keeps the smallest value of a key, so that order does not show.
