@@ -161,6 +161,7 @@ func TestFaultsNameFileAndField(t *testing.T) {
 		{strings.Replace(pull, `:12`, `:0`, 1), `f.json[0] number: is required`},
 		{`{"workflow_id":1,"id":1,"head_sha":"zz","repository":{"html_url":"` + page + `"}}`, `f.json[0] head_sha: "zz" is not a commit's hash`},
 		{`{"deployment_url":"x","state":"success"}`, `f.json[0] deployment_url: "x" names no deployment`},
+		{`{"deployment_url":"https://github.example/api/v3/repos/shop/api/deployments/7","state":"paused","created_at":"2026-03-02T12:05:00Z"}`, `f.json[0] state: "paused" is not a state of a deployment that is known`},
 		{`{"pull_request_url":"` + api + `/pulls/1","state":"ODD","submitted_at":"x"}`, `f.json[0] state: "ODD" is not one of`},
 		{`{"statuses_url":"x","id":1,"sha":"` + sha + `","environment":"e","created_at":"2026-03-02T10:00:00Z","payload":{"service":1},"repository_url":"` + api + `"}`, `f.json[0] payload.service: want a string`},
 		{`{"message":"Not Found","documentation_url":"x","status":"404"}`, `f.json[0] message: GitHub's answer is an error: Not Found`},
