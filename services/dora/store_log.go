@@ -281,18 +281,39 @@ func (s *sqlStore) Events(ctx context.Context, after int64, limit int) ([]Entry,
 	return out, nil
 }
 
+// spanEvents is how many events one query reads of an origin. While it is under
+// way, and whoever reads rests in between, SQLite cannot begin its log again.
+const spanEvents = 8192
+
 func (s *sqlStore) EventsOf(ctx context.Context, origins []int64, upTo int64, yield func(Entry) error) error {
 	for _, o := range origins {
-		// Two columns: with SQLite every further one costs as much as the row.
-		rows, err := s.db.Read.QueryContext(ctx, `SELECT at, body FROM event WHERE origin = $1 AND seq <= $2`, o, upTo)
-		if err != nil {
-			return fmt.Errorf("read the events of an origin: %w", err)
-		}
-		if err := scanBodies(rows, o, yield); err != nil {
-			return fmt.Errorf("read the events of an origin: %w", err)
+		for after, more := int64(0), true; more; {
+			to, err := s.span(ctx, o, after, upTo)
+			if err != nil {
+				return fmt.Errorf("read the events of an origin: %w", err)
+			}
+			// Two columns: with SQLite every further one costs as much as the row.
+			rows, err := s.db.Read.QueryContext(ctx, `SELECT at, body FROM event WHERE origin = $1 AND seq > $2 AND seq <= $3`, o, after, to)
+			if err != nil {
+				return fmt.Errorf("read the events of an origin: %w", err)
+			}
+			if err := scanBodies(rows, o, yield); err != nil {
+				return fmt.Errorf("read the events of an origin: %w", err)
+			}
+			after, more = to, to < upTo
 		}
 	}
 	return nil
+}
+
+// span finds the number up to which one query reads: the index alone tells.
+func (s *sqlStore) span(ctx context.Context, origin, after, upTo int64) (to int64, err error) {
+	err = s.db.Read.QueryRowContext(ctx, `SELECT seq FROM event WHERE origin = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT 1 OFFSET $4`,
+		origin, after, upTo, spanEvents-1).Scan(&to)
+	if errors.Is(err, sql.ErrNoRows) {
+		return upTo, nil
+	}
+	return to, err
 }
 
 // scanBodies yields entries with nothing but what they say and when; their Body

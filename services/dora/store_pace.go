@@ -79,13 +79,14 @@ func (p *pace) yield(ctx context.Context, took time.Duration) {
 // measure has somebody hear how long each write transaction took.
 func (s *sqlStore) measure(observe func(work string, took time.Duration)) {
 	s.pace.observe.Store(&observe)
+	s.db.ObserveCheckpoints(func(held time.Duration) { observe("checkpoint", held) })
 }
 
 // writeSeconds is the histogram of write transactions; its bound of 50 ms is the
 // one that is promised.
 func writeSeconds() *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "fawkes_dora_write_seconds", Help: "How long a transaction that writes held the database, by what it wrote: events, projection.",
+		Name: "fawkes_dora_write_seconds", Help: "How long a transaction that writes held the database, by what it wrote: events, projection, checkpoint (the end of SQLite's log, copied into the file).",
 		Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1},
 	}, []string{"work"})
 }

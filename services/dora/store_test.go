@@ -114,7 +114,7 @@ func TestAFollowerOfTheLogMissesNothing(t *testing.T) {
 func TestARevisionIsSeenWholeOrNotAtAll(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		ctx := context.Background()
-		large := bytes.Repeat([]byte("x"), chunkBytes) // each fills a transaction
+		large := bytes.Repeat([]byte("x"), chunkBytes) // each fills a transaction, and is stored in parts
 		read := func(from, to int64) map[string]int {
 			out := map[string]int{}
 			if err := s.Blocks(ctx, "p", from, to, func(key string, body []byte) error {

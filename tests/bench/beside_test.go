@@ -54,16 +54,16 @@ func BenchmarkBeside(b *testing.B) {
 		n, took, alone := hammer(b, p, 6*time.Second)
 		baseline := fmt.Sprintf("%.0f/s, p99 %s", perSecond(n, took), ms(quantile(alone, 0.99)))
 
-		times := 0
+		times, before := 0, writes(b, p)
 		n, took, latencies := meanwhile(b, p, 10*time.Second, func() {
 			declare(fmt.Sprintf(`{"project":%q,"incident_window":"%dh"}`, bigProject, 24+times%5))
 			times++
 		})
 		row(b, fmt.Sprintf("single events beside a recomputation, %s", engine),
-			fmt.Sprintf("%.0f/s, p99 %s, %d declarations", perSecond(n, took), ms(quantile(latencies, 0.99)), times), "alone", baseline+"; "+longest(b, p))
+			fmt.Sprintf("%.0f/s, p99 %s, %d declarations", perSecond(n, took), ms(quantile(latencies, 0.99)), times), "alone", baseline+"; "+longest(before, writes(b, p)))
 
 		const batch = 5000
-		imported := 0
+		imported, before := 0, writes(b, p)
 		var bodies [][]byte
 		bulkEvents(b, batch, func(body []byte) { bodies = append(bodies, body) })
 		n, took, latencies = meanwhile(b, p, 6*time.Second, func() {
@@ -79,7 +79,7 @@ func BenchmarkBeside(b *testing.B) {
 			imported++
 		})
 		row(b, fmt.Sprintf("single events beside a bulk import, %s", engine),
-			fmt.Sprintf("%.0f/s, p99 %s; import %.0f/s", perSecond(n, took), ms(quantile(latencies, 0.99)), perSecond(imported*batch, took)), "alone", baseline+"; "+longest(b, p))
+			fmt.Sprintf("%.0f/s, p99 %s; import %.0f/s", perSecond(n, took), ms(quantile(latencies, 0.99)), perSecond(imported*batch, took)), "alone", baseline+"; "+longest(before, writes(b, p)))
 		p.Stop()
 	}
 }
@@ -126,26 +126,43 @@ func bulkEvents(b *testing.B, batch int, yield func([]byte)) {
 	}
 }
 
-// longest says, of the transactions that stored events and projections, how many
-// took longer than 50 ms.
-func longest(b *testing.B, p *process.Process) string {
+// written counts the transactions that stored events or projections, or began
+// SQLite's log again, and those of them that held the database for at most 50 ms.
+type written struct{ within, all map[string]float64 }
+
+// writes is what the server has written since it started.
+func writes(b *testing.B, p *process.Process) written {
 	b.Helper()
-	within, all := map[string]float64{}, map[string]float64{}
+	w := written{map[string]float64{}, map[string]float64{}}
 	for line := range strings.Lines(string(ask(b, p, "/metrics"))) {
-		for _, what := range []string{"events", "projection"} {
+		for _, what := range writers {
 			var v float64
 			name, value, _ := strings.Cut(strings.TrimSpace(line), "} ")
 			if _, err := fmt.Sscan(value, &v); err != nil || !strings.Contains(name, `work="`+what+`"`) {
 				continue
 			}
 			if strings.HasPrefix(name, "fawkes_dora_write_seconds_bucket") && strings.Contains(name, `le="0.05"`) {
-				within[what] = v
+				w.within[what] = v
 			}
 			if strings.HasPrefix(name, "fawkes_dora_write_seconds_count") {
-				all[what] = v
+				w.all[what] = v
 			}
 		}
 	}
-	return fmt.Sprintf("write transactions over 50 ms: %.0f of %.0f for events, %.0f of %.0f for projections",
-		all["events"]-within["events"], all["events"], all["projection"]-within["projection"], all["projection"])
+	return w
+}
+
+var writers = []string{"events", "projection", "checkpoint"}
+
+// longest says how many of those between two moments took longer than 50 ms.
+func longest(before, after written) string {
+	out := "held for over 50 ms:"
+	for i, what := range writers {
+		all, within := after.all[what]-before.all[what], after.within[what]-before.within[what]
+		if i > 0 {
+			out += ","
+		}
+		out += fmt.Sprintf(" %.0f of %.0f %ss", all-within, all, what)
+	}
+	return out
 }

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,7 +49,14 @@ type DB struct {
 	log      *slog.Logger
 	close    func() error
 	presence *presence // nil on PostgreSQL
+
+	checkpoints atomic.Pointer[func(held time.Duration)]
 }
+
+// ObserveCheckpoints has somebody hear how long the writer of a SQLite file stood
+// still each time that its log was begun again. On PostgreSQL nobody ever stands
+// still for that.
+func (db *DB) ObserveCheckpoints(observe func(held time.Duration)) { db.checkpoints.Store(&observe) }
 
 // Options adjusts Open. The zero value is good.
 type Options struct {

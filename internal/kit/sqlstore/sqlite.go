@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -28,9 +29,11 @@ const (
 	// the rest is copied, so that the log begins again from its start; without it
 	// the log would grow for as long as writes never pause.
 	restartPages = 8192
-	// backstopPages is when the writer itself copies back; it is reached only when
-	// the background cannot keep up.
-	backstopPages = 32768
+	// restPages is how many pages that rest may be: so few that copying them takes a
+	// few milliseconds. The background copies again and again until no more are left,
+	// at most mostPasses times.
+	restPages  = 96
+	mostPasses = 8
 	// writerCache and readerCache are the pages each connection keeps, as SQLite
 	// counts: a negative number of KiB. They lie outside Go's heap and beside the
 	// system's own cache of the file, from which a page comes in a microsecond.
@@ -73,7 +76,7 @@ func openPools(ctx context.Context, path string, opts Options) (*DB, error) {
 	if readers <= 0 {
 		readers = 4
 	}
-	write, err := sqlitePool(path, 1, "_txlock=immediate", pragma("wal_autocheckpoint(%d)", backstopPages), pragma("cache_size(%d)", writerCache))
+	write, err := sqlitePool(path, 1, "_txlock=immediate", pragma("wal_autocheckpoint(0)"), pragma("cache_size(%d)", writerCache))
 	if err != nil {
 		return nil, err
 	}
@@ -94,16 +97,15 @@ func openPools(ctx context.Context, path string, opts Options) (*DB, error) {
 		return nil, errors.Join(err, read.Close(), write.Close())
 	}
 
-	cp := newCheckpointer(keeper, write, path+"-wal", opts)
-	return &DB{
-		Engine: SQLite, Write: write, Read: read, log: opts.Logger,
-		close: func() error {
-			cp.stop()
-			// The writer goes last: the last connection to close folds the log into
-			// the file, and only the writer may.
-			return errors.Join(keeper.Close(), read.Close(), write.Close())
-		},
-	}, nil
+	db := &DB{Engine: SQLite, Write: write, Read: read, log: opts.Logger}
+	cp := newCheckpointer(keeper, write, path+"-wal", opts, &db.checkpoints)
+	db.close = func() error {
+		cp.stop()
+		// The writer goes last: the last connection to close folds the log into
+		// the file, and only the writer may.
+		return errors.Join(keeper.Close(), read.Close(), write.Close())
+	}
+	return db, nil
 }
 
 func pragma(format string, args ...any) string {
@@ -135,13 +137,14 @@ type checkpointer struct {
 	db, write *sql.DB
 	wal       string
 	opts      Options
+	observe   *atomic.Pointer[func(time.Duration)]
 	cancel    context.CancelFunc
 	done      chan struct{}
 }
 
-func newCheckpointer(db, write *sql.DB, wal string, opts Options) *checkpointer {
+func newCheckpointer(db, write *sql.DB, wal string, opts Options, observe *atomic.Pointer[func(time.Duration)]) *checkpointer {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &checkpointer{db: db, write: write, wal: wal, opts: opts, cancel: cancel, done: make(chan struct{})}
+	c := &checkpointer{db: db, write: write, wal: wal, opts: opts, observe: observe, cancel: cancel, done: make(chan struct{})}
 	go c.run(ctx)
 	return c
 }
@@ -181,18 +184,53 @@ func (c *checkpointer) run(ctx context.Context) {
 // checkpoint copies what no reader still needs, and returns how many pages of
 // the log are left. A writer that never pauses adds to the log while it is
 // copied, so that it is never copied whole and never begins again. When it has
-// become long, the rest is therefore copied on the writer's own connection: its
-// pool hands connections out in turn, while a lock on the file would hardly ever
-// be won from such a writer. The next transaction then begins the log again.
+// become long it is therefore copied again and again, each time less, and the
+// last pages on the writer's own connection: its pool hands connections out in
+// turn, while a lock on the file would hardly ever be won from such a writer. The
+// next transaction then begins the log again. While a reader needs what the log
+// says as of some moment, no more than that can be copied; the writer is then
+// left alone, and the log grows until the reader has ended.
 func (c *checkpointer) checkpoint(ctx context.Context) (left int, err error) {
 	logged, copied, err := passive(ctx, c.db)
-	if err == nil && logged >= restartPages {
-		logged, copied, err = passive(ctx, c.write)
+	if err != nil || logged < restartPages {
+		return logged - copied, err
 	}
+	for pass := 1; logged-copied > restPages; pass++ {
+		before := copied
+		if logged, copied, err = passive(ctx, c.db); err != nil {
+			return logged - copied, err
+		}
+		if pass == mostPasses || copied <= before {
+			return logged - copied, nil // another try after the next tick
+		}
+	}
+	err = c.held(ctx, func(conn *sql.Conn) error {
+		logged, copied, err = passive(ctx, conn)
+		return err
+	})
 	return logged - copied, err
 }
 
-func passive(ctx context.Context, db *sql.DB) (logged, copied int, err error) {
+// held runs fn on the writer's connection, and tells how long the writer stood
+// still.
+func (c *checkpointer) held(ctx context.Context, fn func(*sql.Conn) error) error {
+	conn, err := c.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	begin := time.Now() //nolint:forbidigo // it measures, and not the wait for the connection
+	err = fn(conn)
+	took := time.Since(begin)
+	err = errors.Join(err, conn.Close())
+	if observe := c.observe.Load(); observe != nil {
+		(*observe)(took)
+	}
+	return err
+}
+
+func passive(ctx context.Context, db interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) (logged, copied int, err error) {
 	var busy int
 	err = db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &logged, &copied)
 	return logged, copied, err
