@@ -38,6 +38,18 @@ func attend(path string) (*presence, error) {
 	return p, nil
 }
 
+// leave gives the share back and closes a descriptor of the database file. To
+// close any descriptor of a file ends all locks that the process has on it, also
+// those of SQLite: it stays open when anybody else, who may be of this process,
+// has the file open.
+func (p *presence) leave(file int) error {
+	var err error
+	if flock(p.file, syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		err = syscall.Close(file)
+	}
+	return errors.Join(err, p.file.Close())
+}
+
 func flock(f *os.File, how int) error {
 	for {
 		if err := syscall.Flock(int(f.Fd()), how); !errors.Is(err, syscall.EINTR) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -29,11 +30,11 @@ const (
 	// the rest is copied, so that the log begins again from its start; without it
 	// the log would grow for as long as writes never pause.
 	restartPages = 8192
-	// restPages is how many pages that rest may be: so few that copying them takes a
-	// few milliseconds. The background copies again and again until no more are left,
+	// What the copying left in the system's memory is written to the disk before
+	// the writer stands still, again and again until it took no longer than shortSync,
 	// at most mostPasses times.
-	restPages  = 96
-	mostPasses = 8
+	shortSync  = 4 * time.Millisecond
+	mostPasses = 6
 	// writerCache and readerCache are the pages each connection keeps, as SQLite
 	// counts: a negative number of KiB. They lie outside Go's heap and beside the
 	// system's own cache of the file, from which a page comes in a microsecond.
@@ -49,29 +50,25 @@ func openSQLite(ctx context.Context, path string, opts Options) (*DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("open database: make its folder: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-
 	here, err := attend(path)
 	if err != nil {
 		return nil, err
 	}
-	db, err := openPools(ctx, path, opts)
+	file, err := syscall.Open(path, syscall.O_RDWR|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
-		return nil, errors.Join(err, here.file.Close())
+		return nil, errors.Join(fmt.Errorf("open database: %s: %w", path, err), here.file.Close())
+	}
+	db, err := openPools(ctx, path, file, opts)
+	if err != nil {
+		return nil, errors.Join(err, here.leave(file))
 	}
 	db.presence = here
 	end := db.close
-	db.close = sync.OnceValue(func() error { return errors.Join(end(), here.file.Close()) })
+	db.close = sync.OnceValue(func() error { return errors.Join(end(), here.leave(file)) })
 	return db, nil
 }
 
-func openPools(ctx context.Context, path string, opts Options) (*DB, error) {
+func openPools(ctx context.Context, path string, file int, opts Options) (*DB, error) {
 	readers := opts.MaxConns
 	if readers <= 0 {
 		readers = 4
@@ -98,7 +95,7 @@ func openPools(ctx context.Context, path string, opts Options) (*DB, error) {
 	}
 
 	db := &DB{Engine: SQLite, Write: write, Read: read, log: opts.Logger}
-	cp := newCheckpointer(keeper, write, path+"-wal", opts, &db.checkpoints)
+	cp := newCheckpointer(keeper, write, file, path+"-wal", opts, &db.checkpoints)
 	db.close = func() error {
 		cp.stop()
 		// The writer goes last: the last connection to close folds the log into
@@ -135,6 +132,7 @@ func sqlitePool(path string, conns int, params ...string) (*sql.DB, error) {
 // the writer, so that no write waits for the copying.
 type checkpointer struct {
 	db, write *sql.DB
+	file      int // descriptor of the database file
 	wal       string
 	opts      Options
 	observe   *atomic.Pointer[func(time.Duration)]
@@ -142,9 +140,9 @@ type checkpointer struct {
 	done      chan struct{}
 }
 
-func newCheckpointer(db, write *sql.DB, wal string, opts Options, observe *atomic.Pointer[func(time.Duration)]) *checkpointer {
+func newCheckpointer(db, write *sql.DB, file int, wal string, opts Options, observe *atomic.Pointer[func(time.Duration)]) *checkpointer {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &checkpointer{db: db, write: write, wal: wal, opts: opts, observe: observe, cancel: cancel, done: make(chan struct{})}
+	c := &checkpointer{db: db, write: write, file: file, wal: wal, opts: opts, observe: observe, cancel: cancel, done: make(chan struct{})}
 	go c.run(ctx)
 	return c
 }
@@ -184,24 +182,31 @@ func (c *checkpointer) run(ctx context.Context) {
 // checkpoint copies what no reader still needs, and returns how many pages of
 // the log are left. A writer that never pauses adds to the log while it is
 // copied, so that it is never copied whole and never begins again. When it has
-// become long it is therefore copied again and again, each time less, and the
-// last pages on the writer's own connection: its pool hands connections out in
-// turn, while a lock on the file would hardly ever be won from such a writer. The
-// next transaction then begins the log again. While a reader needs what the log
-// says as of some moment, no more than that can be copied; the writer is then
-// left alone, and the log grows until the reader has ended.
+// become long the last pages are therefore copied on the writer's own connection:
+// its pool hands connections out in turn, while a lock on the file would hardly
+// ever be won from such a writer. The next transaction then begins the log again.
+//
+// SQLite writes the file through to the disk only when it has copied all, which
+// here is while the writer stands still; so that there is little left to write
+// then, it is done beforehand. While a reader needs what the log says as of some
+// moment, no more than that can be copied; the writer is then left alone, and the
+// log grows until the reader has ended.
 func (c *checkpointer) checkpoint(ctx context.Context) (left int, err error) {
 	logged, copied, err := passive(ctx, c.db)
 	if err != nil || logged < restartPages {
 		return logged - copied, err
 	}
-	for pass := 1; logged-copied > restPages; pass++ {
-		before := copied
-		if logged, copied, err = passive(ctx, c.db); err != nil {
-			return logged - copied, err
+	for range mostPasses {
+		begin := time.Now() //nolint:forbidigo // it measures
+		if err := syscall.Fsync(c.file); err != nil {
+			return logged - copied, fmt.Errorf("write the database through: %w", err)
 		}
-		if pass == mostPasses || copied <= before {
-			return logged - copied, nil // another try after the next tick
+		took := time.Since(begin)
+		if logged, copied, err = passive(ctx, c.db); err != nil || copied < logged {
+			return logged - copied, err // a reader needs the rest: another try after the next tick
+		}
+		if took <= shortSync {
+			break
 		}
 	}
 	err = c.held(ctx, func(conn *sql.Conn) error {
