@@ -27,6 +27,8 @@ type pageRow struct {
 	end    int // of its body
 }
 
+func (p *logPage) reset() { p.rows, p.bodies = p.rows[:0], p.bodies[:0] }
+
 func (p *logPage) add(e Entry) (full bool) {
 	p.bodies = append(p.bodies, e.Body...)
 	p.rows = append(p.rows, pageRow{e.Origin, e.At, len(p.bodies)})
@@ -62,7 +64,7 @@ func readAll(ctx context.Context, store Store, origins []int64, upTo int64, rest
 		next := func() error {
 			select {
 			case page = <-free:
-				page.rows, page.bodies = page.rows[:0], page.bodies[:0]
+				page.reset()
 				return nil
 			case <-ctx.Done():
 				return ctx.Err()

@@ -281,11 +281,13 @@ func (s *sqlStore) Events(ctx context.Context, after int64, limit int) ([]Entry,
 	return out, nil
 }
 
-// spanEvents is how many events one query reads of an origin. While it is under
-// way, and whoever reads rests in between, SQLite cannot begin its log again.
-const spanEvents = 8192
+// spanEvents is how many events one query reads of an origin, all of them before
+// any is handed over: while a query is under way SQLite cannot begin its log
+// again, and whoever is given the events takes time, or rests.
+const spanEvents = 1024
 
 func (s *sqlStore) EventsOf(ctx context.Context, origins []int64, upTo int64, yield func(Entry) error) error {
+	var page logPage
 	for _, o := range origins {
 		for after, more := int64(0), true; more; {
 			to, err := s.span(ctx, o, after, upTo)
@@ -297,8 +299,14 @@ func (s *sqlStore) EventsOf(ctx context.Context, origins []int64, upTo int64, yi
 			if err != nil {
 				return fmt.Errorf("read the events of an origin: %w", err)
 			}
-			if err := scanBodies(rows, o, yield); err != nil {
+			page.reset()
+			if err := scanBodies(rows, o, func(e Entry) error { page.add(e); return nil }); err != nil {
 				return fmt.Errorf("read the events of an origin: %w", err)
+			}
+			if err := page.each(func(origin int64, at event.Time, body []byte) error {
+				return yield(Entry{Origin: origin, At: at, Body: body})
+			}); err != nil {
+				return err
 			}
 			after, more = to, to < upTo
 		}

@@ -193,7 +193,7 @@ func (c *checkpointer) run(ctx context.Context) {
 // log grows until the reader has ended.
 func (c *checkpointer) checkpoint(ctx context.Context) (left int, err error) {
 	logged, copied, err := passive(ctx, c.db)
-	if err != nil || logged < restartPages {
+	if err != nil || logged < restartPages || copied < logged {
 		return logged - copied, err
 	}
 	for range mostPasses {
