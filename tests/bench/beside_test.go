@@ -13,6 +13,7 @@ import (
 
 	"github.com/fawkes-idp/fawkes/internal/kit/clock"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
+	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore/pgtest"
 	"github.com/fawkes-idp/fawkes/services/dora"
 	"github.com/fawkes-idp/fawkes/services/dora/event"
 	"github.com/fawkes-idp/fawkes/tests/process"
@@ -40,6 +41,9 @@ func BenchmarkBeside(b *testing.B) {
 		if err := db.Close(); err != nil {
 			b.Fatal(err)
 		}
+		if engine == sqlstore.Postgres {
+			url += "&log_min_duration_statement=50"
+		}
 		p := process.Service(b, program, "dora", "FAWKES_DORA_DATABASE_URL="+url)
 		declare := func(spec string) {
 			req, err := http.NewRequest(http.MethodPut, p.URL+"/api/dora/v1/projects/"+bigProject, strings.NewReader(spec))
@@ -54,16 +58,16 @@ func BenchmarkBeside(b *testing.B) {
 		n, took, alone := hammer(b, p, 6*time.Second)
 		baseline := fmt.Sprintf("%.0f/s, p99 %s", perSecond(n, took), ms(quantile(alone, 0.99)))
 
-		times, before := 0, writes(b, p)
+		times, before := 0, writes(b, p, engine)
 		n, took, latencies := meanwhile(b, p, 10*time.Second, func() {
 			declare(fmt.Sprintf(`{"project":%q,"incident_window":"%dh"}`, bigProject, 24+times%5))
 			times++
 		})
 		row(b, fmt.Sprintf("single events beside a recomputation, %s", engine),
-			fmt.Sprintf("%.0f/s, p99 %s, %d declarations", perSecond(n, took), ms(quantile(latencies, 0.99)), times), "alone", baseline+"; "+longest(before, writes(b, p)))
+			fmt.Sprintf("%.0f/s, p99 %s, %d declarations", perSecond(n, took), ms(quantile(latencies, 0.99)), times), "alone", baseline+"; "+longest(before, writes(b, p, engine)))
 
 		const batch = 5000
-		imported, before := 0, writes(b, p)
+		imported, before := 0, writes(b, p, engine)
 		var bodies [][]byte
 		bulkEvents(b, batch, func(body []byte) { bodies = append(bodies, body) })
 		n, took, latencies = meanwhile(b, p, 6*time.Second, func() {
@@ -79,7 +83,7 @@ func BenchmarkBeside(b *testing.B) {
 			imported++
 		})
 		row(b, fmt.Sprintf("single events beside a bulk import, %s", engine),
-			fmt.Sprintf("%.0f/s, p99 %s; import %.0f/s", perSecond(n, took), ms(quantile(latencies, 0.99)), perSecond(imported*batch, took)), "alone", baseline+"; "+longest(before, writes(b, p)))
+			fmt.Sprintf("%.0f/s, p99 %s; import %.0f/s", perSecond(n, took), ms(quantile(latencies, 0.99)), perSecond(imported*batch, took)), "alone", baseline+"; "+longest(before, writes(b, p, engine)))
 		p.Stop()
 	}
 }
@@ -126,43 +130,57 @@ func bulkEvents(b *testing.B, batch int, yield func([]byte)) {
 	}
 }
 
-// written counts the transactions that stored events or projections, or began
-// SQLite's log again, and those of them that held the database for at most 50 ms.
-type written struct{ within, all map[string]float64 }
+// held counts what held the database, and what of it for more than 50 ms.
+type held map[string]struct{ all, long float64 }
 
-// writes is what the server has written since it started.
-func writes(b *testing.B, p *process.Process) written {
+// writes is what the server has written since it started. On SQLite there is one
+// writer, and the server itself tells how long each transaction was that, and how
+// long it stood still for its log to begin again. On PostgreSQL nobody holds what
+// others need but for the time of one statement, which PostgreSQL tells.
+func writes(b *testing.B, p *process.Process, engine sqlstore.Engine) held {
 	b.Helper()
-	w := written{map[string]float64{}, map[string]float64{}}
+	out, within := held{}, map[string]float64{}
 	for line := range strings.Lines(string(ask(b, p, "/metrics"))) {
 		for _, what := range writers {
 			var v float64
 			name, value, _ := strings.Cut(strings.TrimSpace(line), "} ")
-			if _, err := fmt.Sscan(value, &v); err != nil || !strings.Contains(name, `work="`+what+`"`) {
+			if _, err := fmt.Sscan(value, &v); err != nil || !strings.Contains(name, `work="`+what) {
 				continue
 			}
 			if strings.HasPrefix(name, "fawkes_dora_write_seconds_bucket") && strings.Contains(name, `le="0.05"`) {
-				w.within[what] = v
+				within[what] = v
 			}
 			if strings.HasPrefix(name, "fawkes_dora_write_seconds_count") {
-				w.all[what] = v
+				h := out[what]
+				h.all = v
+				out[what] = h
 			}
 		}
 	}
-	return w
+	var log string
+	if engine == sqlstore.Postgres {
+		log = pgtest.Start(b).Log(b)
+	}
+	for what, h := range out {
+		h.long = h.all - within[what]
+		if engine == sqlstore.Postgres {
+			h.long = float64(strings.Count(log, map[string]string{"event": "INSERT INTO event", "projection": "INSERT INTO block"}[what]))
+		}
+		out[what] = h
+	}
+	return out
 }
 
-var writers = []string{"events", "projection", "checkpoint"}
+var writers = []string{"event", "projection", "checkpoint"}
 
 // longest says how many of those between two moments took longer than 50 ms.
-func longest(before, after written) string {
-	out := "held for over 50 ms:"
+func longest(before, after held) string {
+	out := "over 50 ms:"
 	for i, what := range writers {
-		all, within := after.all[what]-before.all[what], after.within[what]-before.within[what]
 		if i > 0 {
 			out += ","
 		}
-		out += fmt.Sprintf(" %.0f of %.0f %ss", all-within, all, what)
+		out += fmt.Sprintf(" %.0f of %.0f %ss", after[what].long-before[what].long, after[what].all-before[what].all, what)
 	}
 	return out
 }

@@ -195,6 +195,16 @@ func (s *Server) DSN(database string) string {
 	return fmt.Sprintf("postgres://%s@/%s?host=%s&sslmode=disable", s.owner.name, url.PathEscape(database), url.QueryEscape(s.dir))
 }
 
+// Log is what the server has logged since it was made.
+func (s *Server) Log(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile(s.log())
+	if err != nil {
+		t.Fatalf("read the log of PostgreSQL: %v", err)
+	}
+	return string(text)
+}
+
 // Database makes an empty database and returns its URL; it is dropped when the
 // test ends.
 func (s *Server) Database(t testing.TB) string {
