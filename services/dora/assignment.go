@@ -41,7 +41,7 @@ func (s *Service) ownersNow(ctx context.Context) (*owners, error) {
 	}
 	bounded, cancel := context.WithTimeout(ctx, freshWithin)
 	defer cancel()
-	known := s.projector.await(bounded, func() bool { return s.projector.seen.reached(want) })
+	known := s.projector.await(bounded, want.seq, func() bool { return s.projector.seen.reached(want) })
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -7,8 +7,9 @@ import (
 
 // While events come in by the thousand and nobody asks for what follows from
 // them, deriving it a few times a second would take processor and memory from
-// those who report. The projection then waits for the flood to end. It waits no
-// longer than it can make good within the time that a question waits for it.
+// those who report. The projection then waits for the flood to end, or for
+// somebody who asks. The wait is bounded, so that what has gathered is taken in
+// within a few seconds; until it is, answers say how much they lack.
 const (
 	// floodSize events that came in since the last settling may be a flood; it is
 	// one while at least floodStep come in during each leisureStep.
@@ -16,8 +17,8 @@ const (
 	floodStep   = 250
 	leisureStep = 250 * time.Millisecond
 	// mostLeisure and mostBacklog end the wait though the flood goes on.
-	mostLeisure = 30 * time.Second
-	mostBacklog = 250_000
+	mostLeisure = 60 * time.Second
+	mostBacklog = 500_000
 )
 
 // came counts events that were stored by this process, and wakes the projector.

@@ -63,6 +63,7 @@ type projector struct {
 	taken    int64    // of arrived, those before the last step
 	cost     time.Duration
 	lastDone time.Time
+	catching time.Time // since when the log has held more than one step takes in; zero: it does not
 
 	mu      sync.Mutex
 	done    progress           // what the projections of this replica hold
@@ -70,6 +71,7 @@ type projector struct {
 	foreign map[string]foreign // projects that other replicas project
 	err     error              // why the projection does not follow the log now
 	ended   bool               // nobody follows the log any more
+	wants   map[int64]int      // how many wait for the event of a number
 	changed chan struct{}
 }
 
@@ -98,6 +100,9 @@ const (
 	// mostRest bounds that wait, so that those who only look on see numbers that
 	// are a fraction of a second old.
 	mostRest = 400 * time.Millisecond
+	// mostCatching is how old the projections may become while a long backlog is
+	// taken in that nobody waits for.
+	mostCatching = 5 * time.Second
 	// The log is looked at this often: alone, beside other replicas, which say
 	// nothing when they append, and while someone waits for another replica.
 	pollAlone, pollBeside, pollWaited = 500 * time.Millisecond, 100 * time.Millisecond, 20 * time.Millisecond
@@ -112,7 +117,7 @@ func newProjector(store Store, c clock.Clock, log *slog.Logger) *projector {
 		id: newReplicaID(), store: store, clock: c, log: log, err: errNotFollowing,
 		wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), changed: make(chan struct{}),
 		projects: map[string]*live{}, leases: map[string]Lease{}, heads: map[string]Head{},
-		last: map[int64]int64{}, newest: map[string]int64{}, origins: map[int64]Origin{}, assigned: map[int64]string{}, specs: map[string]Declared{},
+		wants: map[int64]int{}, last: map[int64]int64{}, newest: map[string]int64{}, origins: map[int64]Origin{}, assigned: map[int64]string{}, specs: map[string]Declared{},
 	}
 }
 
@@ -142,13 +147,24 @@ func signal(c chan struct{}) {
 // wait returns when the projections have come as far as wanted, when ctx ends or
 // when nobody follows the log any more; it says whether they have come so far.
 func (p *projector) wait(ctx context.Context, want progress) bool {
-	return p.await(ctx, func() bool { return p.reached(want, "") })
+	return p.await(ctx, want.seq, func() bool { return p.reached(want, "") })
 }
 
-// await waits for something that is said under p.mu.
-func (p *projector) await(ctx context.Context, reached func() bool) bool {
+// await waits for something that is said under p.mu, and that the event of a
+// number brings about.
+func (p *projector) await(ctx context.Context, seq int64, reached func() bool) bool {
 	p.waiters.Add(1)
 	defer p.waiters.Add(-1)
+	p.mu.Lock()
+	p.wants[seq]++
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.wants[seq]--; p.wants[seq] == 0 {
+			delete(p.wants, seq)
+		}
+	}()
 	for {
 		p.mu.Lock()
 		ok, ended, changed := reached(), p.ended, p.changed
@@ -360,6 +376,9 @@ func (p *projector) step(ctx context.Context) (more bool, err error) {
 		}
 		more = len(entries) == readBatch
 	}
+	if !more {
+		p.catching = time.Time{}
+	}
 	if err := p.look(ctx); err != nil {
 		return false, err
 	}
@@ -368,12 +387,34 @@ func (p *projector) step(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	if more && p.clock.Now().Sub(p.lastDone) < p.pause() {
+	if more && !p.worthwhile() {
 		p.announce()
 		return true, nil
 	}
 	settled, err := p.settle(ctx)
 	return more || !settled, err
+}
+
+// worthwhile says, while the log holds more than was taken in, whether to settle
+// already: to derive what the next events change again takes as long as to derive
+// it once. It is for somebody who waits for no more than has been taken in, and
+// now and then so that there are numbers at all.
+func (p *projector) worthwhile() bool {
+	now := p.clock.Now()
+	if p.catching.IsZero() {
+		p.catching = now
+	}
+	if now.Sub(p.lastDone) < p.pause() {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for want := range p.wants {
+		if want <= p.seq && want > p.done.seq {
+			return true
+		}
+	}
+	return now.Sub(p.catching) >= mostCatching && now.Sub(p.lastDone) >= mostCatching
 }
 
 // applyBatch takes entries into the ledgers of the projects that this replica

@@ -134,7 +134,7 @@ func (r *reader) catchUp(ctx context.Context, name string) (lag, error) {
 	p := r.projector
 	bounded, cancel := context.WithTimeout(ctx, freshWithin)
 	defer cancel()
-	if p.await(bounded, func() bool { return p.reached(want, name) }) || ctx.Err() != nil {
+	if p.await(bounded, want.seq, func() bool { return p.reached(want, name) }) || ctx.Err() != nil {
 		return lag{}, ctx.Err()
 	}
 	return r.lag(ctx, want, name)
