@@ -90,7 +90,9 @@ func (r *revision) add(ctx context.Context, p piece) error {
 
 // write writes what is there in one transaction, and then what last does.
 func (r *revision) write(ctx context.Context, last func(tx *sql.Tx) error) error {
-	slices.SortFunc(r.next, func(a, b piece) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.part, b.part)) })
+	slices.SortFunc(r.next, func(a, b piece) int { // those of block first
+		return cmp.Or(cmp.Compare(min(a.part, 1), min(b.part, 1)), cmp.Compare(a.key, b.key), cmp.Compare(a.part, b.part))
+	})
 	took, err := r.store.paced(ctx, r.lease, r.size, func(tx *sql.Tx) error {
 		if err := r.store.putPieces(ctx, tx, r.head, r.next); err != nil {
 			return err
@@ -119,57 +121,42 @@ func (s *sqlStore) paced(ctx context.Context, l Lease, bytes int, fn func(*sql.T
 	return took, nil
 }
 
-const (
-	putBlock = ` ON CONFLICT (project, key, rev) DO UPDATE SET parts = excluded.parts, body = excluded.body`
-	putPart  = ` ON CONFLICT (project, key, rev, part) DO UPDATE SET body = excluded.body`
-)
-
+// putPieces writes pieces, of which those of block come first.
 func (s *sqlStore) putPieces(ctx context.Context, tx *sql.Tx, h Head, all []piece) error {
-	if s.db.Engine == sqlstore.Postgres {
-		return putPiecesPostgres(ctx, tx, h, all)
+	first := slices.IndexFunc(all, func(p piece) bool { return p.part > 0 })
+	if first < 0 {
+		first = len(all)
 	}
-	var block, part *sql.Stmt
-	for _, p := range all {
-		into, text := &block, `INSERT INTO block (project, key, rev, parts, body) VALUES ($1, $2, $3, $4, $5)`+putBlock
-		n := p.parts
-		if p.part > 0 {
-			into, text, n = &part, `INSERT INTO block_part (project, key, rev, part, body) VALUES ($1, $2, $3, $4, $5)`+putPart, p.part
-		}
-		if *into == nil {
-			st, err := tx.PrepareContext(ctx, text)
-			if err != nil {
-				return err
-			}
-			defer st.Close() //nolint:errcheck // ends with the transaction
-			*into = st
-		}
-		if _, err := (*into).ExecContext(ctx, h.Project, p.key, h.Rev, n, p.body); err != nil {
-			return err
-		}
+	if err := s.putInto(ctx, tx, "block", "project, key, rev", "parts", h, all[:first]); err != nil {
+		return err
 	}
-	return nil
+	return s.putInto(ctx, tx, "block_part", "project, key, rev, part", "part", h, all[first:])
 }
 
-func putPiecesPostgres(ctx context.Context, tx *sql.Tx, h Head, all []piece) error {
-	for _, parts := range []bool{false, true} {
-		var keys []string
-		var numbers []int64
-		var bodies [][]byte
-		for _, p := range all {
-			if (p.part > 0) == parts {
-				keys, numbers, bodies = append(keys, p.key), append(numbers, int64(max(p.part, p.parts))), append(bodies, p.body)
-			}
+// putInto writes pieces into a table; number is the column of which part they are,
+// or how many parts there are.
+func (s *sqlStore) putInto(ctx context.Context, tx *sql.Tx, table, unique, number string, h Head, all []piece) error {
+	if len(all) == 0 {
+		return nil
+	}
+	into := `INSERT INTO ` + table + ` (project, rev, key, ` + number + `, body) `
+	conflict := ` ON CONFLICT (` + unique + `) DO UPDATE SET ` + number + ` = excluded.` + number + `, body = excluded.body`
+	if s.db.Engine == sqlstore.Postgres {
+		keys, numbers, bodies := make([]string, len(all)), make([]int64, len(all)), make([][]byte, len(all))
+		for i, p := range all {
+			keys[i], numbers[i], bodies[i] = p.key, int64(max(p.part, p.parts)), p.body
 		}
-		if len(keys) == 0 {
-			continue
-		}
-		text := `INSERT INTO block (project, key, rev, parts, body)
-			SELECT $1, b.key, $2, b.n, b.body FROM unnest($3::text[], $4::bigint[], $5::bytea[]) AS b(key, n, body)` + putBlock
-		if parts {
-			text = `INSERT INTO block_part (project, key, rev, part, body)
-				SELECT $1, b.key, $2, b.n, b.body FROM unnest($3::text[], $4::bigint[], $5::bytea[]) AS b(key, n, body)` + putPart
-		}
-		if _, err := tx.ExecContext(ctx, text, h.Project, h.Rev, keys, numbers, bodies); err != nil {
+		_, err := tx.ExecContext(ctx, into+`SELECT $1, $2, b.key, b.n, b.body FROM unnest($3::text[], $4::bigint[], $5::bytea[]) AS b(key, n, body)`+conflict,
+			h.Project, h.Rev, keys, numbers, bodies)
+		return err
+	}
+	put, err := tx.PrepareContext(ctx, into+`VALUES ($1, $2, $3, $4, $5)`+conflict)
+	if err != nil {
+		return err
+	}
+	defer put.Close() //nolint:errcheck // ends with the transaction
+	for _, p := range all {
+		if _, err := put.ExecContext(ctx, h.Project, h.Rev, p.key, max(p.part, p.parts), p.body); err != nil {
 			return err
 		}
 	}

@@ -38,9 +38,12 @@ func (r *reading) check() error {
 
 // checkTimes wants the times of a subject to be times.
 func (r *reading) checkTimes() error {
+	if len(r.Subject.Content) == 0 {
+		return nil
+	}
 	var fields map[string]json.RawMessage
-	if len(r.Subject.Content) == 0 || json.Unmarshal(r.Subject.Content, &fields) != nil {
-		return nil // no content, which is no fault
+	if err := json.Unmarshal(r.Subject.Content, &fields); err != nil {
+		return event.Fault(r.data+"subject.content", "want an object, got %s", intake.Clean(string(r.Subject.Content), 60))
 	}
 	for _, name := range []string{"startedAt", "finishedAt", "createdAt", "updatedAt", "detectedAt", "reportedAt", "resolvedAt", "deployedAt", "timestamp"} {
 		raw, ok := fields[name]
