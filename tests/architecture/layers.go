@@ -119,6 +119,12 @@ func harness(f GoFile, target string) bool {
 	return f.Test && under(f.Path, []string{"ui"}) && under(target, []string{"internal/app"})
 }
 
+// reader says whether a test of a service reaches for a reader of histories, which stands on the kit and the
+// vocabulary alone: the test compares what the reader makes with what the service heard.
+func reader(f GoFile, target string) bool {
+	return f.Test && under(target, []string{"internal/gitlog", "internal/githubexport"})
+}
+
 func forbiddenToService(t *Tree, f GoFile, svc, importPath string) string {
 	switch {
 	case importPath == "os/exec" && !f.Test:
@@ -129,7 +135,7 @@ func forbiddenToService(t *Tree, f GoFile, svc, importPath string) string {
 		return "a service does not know the cluster"
 	}
 	target, ours := t.local(importPath)
-	if !ours || under(target, []string{"services/" + svc, "internal/kit", "internal/events", "api/client"}) {
+	if !ours || under(target, []string{"services/" + svc, "internal/kit", "internal/events", "api/client"}) || reader(f, target) {
 		return ""
 	}
 	if under(target, []string{"services"}) {
