@@ -209,6 +209,30 @@ func TestAnotherVersionInBetweenKeepsReportsApart(t *testing.T) {
 	}
 }
 
+// GitOps carries out in the evening what CI asked for at noon, unless it brought
+// another version in between: then the first was in place before, and comes back.
+func TestWhatGitOpsBringsAfterAnotherVersionIsNotWhatCIBegan(t *testing.T) {
+	s := &story{t: t}
+	s.commit("a", 1, 1)
+	s.commit("b", 2, 2, "a")
+	s.deploy("1", "a", 90)
+	s.from("jenkins")
+	s.deploy("evening", "a", 300)
+	s.from("argocd")
+	p := s.settle()
+	wantKeys(t, p, []string{"argocd/evening"}, nil)
+	if d := deployment(t, p, "evening"); !slices.Equal(d.Reports, []string{"jenkins/1"}) {
+		t.Errorf("reports %q", d.Reports)
+	}
+	s.deploy("noon", "b", 200)
+	s.from("argocd")
+	p = s.settle()
+	wantKeys(t, p, []string{"jenkins/1", "argocd/noon", "argocd/evening"}, nil)
+	if d := deployment(t, p, "evening"); d.Kind != history.KindRollback {
+		t.Errorf("kind %s", d.Kind)
+	}
+}
+
 func TestRetriesOfCIAreOneDeployment(t *testing.T) {
 	s := &story{t: t}
 	s.commit("a", 1, 1)

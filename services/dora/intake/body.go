@@ -102,7 +102,7 @@ func Rename(err error, names map[string]string) error {
 // Other keeps what is not interpreted as it came, so that it is counted. With no
 // id the content is its own.
 func Other(source, kind, id, repo string, body []byte) event.Event {
-	if id == "" || len(id) > MostText || Clean(id, MostText) != id {
+	if strings.TrimSpace(id) == "" || len(id) > MostText || Clean(id, MostText) != id {
 		sum := sha256.Sum256(append([]byte(id+"\n"), body...))
 		id = "sha256:" + hex.EncodeToString(sum[:])
 	}

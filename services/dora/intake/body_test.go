@@ -85,3 +85,13 @@ func TestWhatIsNotInterpretedIsKeptUnderAnIDOfItsOwn(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A name of spaces is no name: what came is still kept, under its own digest.
+func TestWhatHasNoNameIsKeptByItsDigest(t *testing.T) {
+	for _, id := range []string{"", " ", "\t\n", "\x00"} {
+		e := Other("jenkins", "build.COMPLETED", id, "", []byte(`{"a":1}`))
+		if err := e.Validate(); err != nil {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}

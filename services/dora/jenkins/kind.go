@@ -219,14 +219,14 @@ func (b build) time(r intake.Request) (event.Time, error) {
 func (m message) id() string {
 	b := m.Build
 	for _, u := range []string{b.FullURL, b.OldFullURL} {
-		if u != "" {
-			return strings.TrimRight(withoutUser(u), "/")
+		if u = strings.TrimRight(withoutUser(strings.TrimSpace(u)), "/"); u != "" {
+			return u
 		}
 	}
 	if b.Number == 0 {
-		return strings.TrimRight(b.URL, "/")
+		return strings.TrimRight(strings.TrimSpace(b.URL), "/")
 	}
-	if job := jobName(m); job != "" {
+	if job := strings.TrimSpace(jobName(m)); job != "" {
 		return job + "#" + itoa(b.Number)
 	}
 	return ""
