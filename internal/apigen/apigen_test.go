@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/fawkes-idp/fawkes/internal/app"
+	"github.com/fawkes-idp/fawkes/internal/app/allinone"
 )
 
 var update = flag.Bool("update", false, "write the generated files")
@@ -20,7 +20,7 @@ func TestGeneratedFilesAreWhatTheCodeGives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := generate(t.Context(), root, app.Modules())
+	files, err := generate(t.Context(), root, allinone.Modules())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestGeneratedFilesAreWhatTheCodeGives(t *testing.T) {
 	for _, f := range found {
 		t.Errorf("%s; run `go generate ./api`", f)
 	}
-	again, err := specs(t.Context(), app.Modules())
+	again, err := specs(t.Context(), allinone.Modules())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@
 //
 //	go generate ./api
 //
-// Each document is the one the running service serves: every module of internal/app that has an API is made on an
+// Each document is the one the running service serves: every module that has an API is made on an
 // empty database and asked for it. A new service therefore needs no line here. The clients are made by oapi-codegen, in
 // the version that tools/go.mod pins. A test holds the committed files against what would be written.
 package main
@@ -14,7 +14,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/fawkes-idp/fawkes/internal/app"
+	"github.com/fawkes-idp/fawkes/internal/app/allinone"
 )
 
 func main() {
@@ -29,7 +29,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := generate(ctx, root, app.Modules())
+	files, err := generate(ctx, root, allinone.Modules())
 	if err != nil {
 		return err
 	}

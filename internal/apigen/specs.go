@@ -67,7 +67,7 @@ func serve(ctx context.Context, m module.Module) (text []byte, err error) {
 	}
 	deps := module.Deps{
 		Config: settings.Section(m.Name), Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
-		Tracer: noop.NewTracerProvider().Tracer(m.Name), Clock: clock.System(), Auth: verifier, Peers: peers, PublicURL: "http://127.0.0.1:8080",
+		Tracer: noop.NewTracerProvider().Tracer(m.Name), Clock: clock.System(), Auth: verifier, Peers: peers, PublicURL: "http://127.0.0.1:8080", Folder: filepath.Join(folder, "files"),
 	}
 	if m.Migrations != nil {
 		if deps.DB, err = sqlstore.Open(ctx, "sqlite:"+filepath.Join(folder, m.Name+".db"), sqlstore.Options{Logger: deps.Log}); err != nil {

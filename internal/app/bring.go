@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/health"
@@ -45,6 +46,9 @@ func (a *App) bring(ctx context.Context, m module.Module) (r *running, err error
 	deps := module.Deps{
 		Config: a.config.Section(m.Name), Log: log, Metrics: a.metrics.Module(m.Name), Tracer: a.tracer(m.Name),
 		Clock: a.opts.Clock, DB: r.db, Auth: verifier, Peers: a.network, PublicURL: a.URL(), Version: a.opts.Version,
+	}
+	if a.opts.StateDir != "" {
+		deps.Folder = filepath.Join(a.opts.StateDir, m.Name)
 	}
 	if r.service, err = makeService(ctx, m, deps); err != nil {
 		return nil, err

@@ -51,12 +51,12 @@ func TestTokenIsAliveUntilItExpiresOrIsRevoked(t *testing.T) {
 
 // What each role may do, as the platform documents it.
 func TestRoles(t *testing.T) {
-	scopes := []string{"dora:read", "dora:write", "dora:admin", "vsm:read", "identity:read", "identity:admin", "console"}
+	scopes := []string{"dora:read", "dora:write", "dora:admin", "vsm:read", "identity:read", "identity:admin", "console", "git:write", "gitops:write", "git:admin"}
 	for role, want := range map[Role][]bool{
-		Viewer:    {true, false, false, true, true, false, true},
-		Developer: {true, true, false, true, true, false, true},
-		Admin:     {true, true, true, true, true, true, true},
-		"root":    {false, false, false, false, false, false, false},
+		Viewer:    {true, false, false, true, true, false, true, false, false, false},
+		Developer: {true, true, false, true, true, false, true, true, true, false},
+		Admin:     {true, true, true, true, true, true, true, true, true, true},
+		"root":    {false, false, false, false, false, false, false, false, false, false},
 	} {
 		p := auth.Principal{Scopes: role.Scopes()}
 		for i, scope := range scopes {

@@ -16,7 +16,7 @@ type Role string
 // The roles, from the smallest to the widest.
 const (
 	Viewer    Role = "viewer"    // reads everything but identity's own records
-	Developer Role = "developer" // viewer, and may send delivery events
+	Developer Role = "developer" // viewer, and may push, build, deploy and send delivery events
 	Admin     Role = "admin"     // everything
 )
 
@@ -29,7 +29,10 @@ func (r Role) Scopes() []string {
 	case Viewer:
 		return []string{auth.ScopeReadAll, auth.ScopeConsole}
 	case Developer:
-		return []string{auth.ScopeReadAll, auth.ScopeConsole, auth.ScopeDoraWrite}
+		return []string{
+			auth.ScopeReadAll, auth.ScopeConsole, auth.ScopeDoraWrite,
+			auth.ScopeGitWrite, auth.ScopeRegistryWrite, auth.ScopeRunnerWrite, auth.ScopeGitOpsWrite,
+		}
 	case Admin:
 		return []string{auth.ScopeAll}
 	}

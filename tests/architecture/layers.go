@@ -34,7 +34,10 @@ func boundaries() []boundary {
 		{"internal/events", []string{"internal/kit"}, "the shared vocabulary knows nothing of any service"},
 		{"internal/gitlog", []string{"internal/kit", "internal/events"}, "walking git knows nothing of services or of the command line"},
 		{"internal/githubexport", []string{"internal/kit", "internal/events"}, "reading files knows nothing of services or of the command line"},
-		{"internal/local", []string{"internal/kit", "internal/events"}, "a stand-in speaks a protocol and knows no service"},
+		{"internal/sandbox", nil, "confining a program knows nothing of what it is"},
+		{"internal/oci", []string{"internal/kit"}, "images know nothing of who makes or runs them"},
+		{"internal/goldenpath", []string{"internal/kit", "internal/events", "internal/oci", "internal/sandbox"}, "the pipeline is the same on a laptop, in Jenkins and in GitHub Actions, and knows none of them"},
+		{"internal/local", []string{"internal/kit", "internal/events", "internal/oci", "internal/sandbox"}, "a stand-in speaks a protocol and knows no service"},
 		{"api/client", nil, "a generated client knows nothing but the wire"},
 		{"ui", []string{"internal/kit", "api/client"}, "the console stands on the kit and the generated clients alone"},
 	}

@@ -14,6 +14,19 @@ const (
 	ScopeDoraWrite     = "dora:write"
 	ScopeDoraAdmin     = "dora:admin"
 	ScopeIdentityAdmin = "identity:admin"
+
+	ScopeGitRead       = "git:read"
+	ScopeGitWrite      = "git:write"
+	ScopeGitAdmin      = "git:admin"
+	ScopeRegistryRead  = "registry:read"
+	ScopeRegistryWrite = "registry:write"
+	ScopeRegistryAdmin = "registry:admin"
+	ScopeRunnerRead    = "runner:read"
+	ScopeRunnerWrite   = "runner:write"
+	ScopeRunnerAdmin   = "runner:admin"
+	ScopeGitOpsRead    = "gitops:read"
+	ScopeGitOpsWrite   = "gitops:write"
+	ScopeGitOpsAdmin   = "gitops:admin"
 )
 
 // Covers says whether holding the scope granted is enough for the scope wanted.
@@ -72,7 +85,15 @@ func KnownScope(s string) bool {
 
 // Scopes lists the scopes that operations ask for.
 func Scopes() []string {
-	return []string{ScopeConsole, ScopeDoraAdmin, ScopeDoraRead, ScopeDoraWrite, ScopeIdentityAdmin}
+	return []string{
+		ScopeConsole,
+		ScopeDoraAdmin, ScopeDoraRead, ScopeDoraWrite,
+		ScopeGitAdmin, ScopeGitRead, ScopeGitWrite,
+		ScopeGitOpsAdmin, ScopeGitOpsRead, ScopeGitOpsWrite,
+		ScopeIdentityAdmin,
+		ScopeRegistryAdmin, ScopeRegistryRead, ScopeRegistryWrite,
+		ScopeRunnerAdmin, ScopeRunnerRead, ScopeRunnerWrite,
+	}
 }
 
 // ValidService says whether s can name a service or a workload: lower-case letters, digits and hyphens,

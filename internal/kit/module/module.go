@@ -57,8 +57,11 @@ type Deps struct {
 	Tracer  trace.Tracer
 	Clock   clock.Clock
 	DB      *sqlstore.DB // migrated; the program closes it
-	Auth    *auth.Verifier
-	Peers   peer.Network
+	// Folder is for the files of this module alone, below the state folder; it is
+	// made by who writes first. Empty where the program has no state folder.
+	Folder string
+	Auth   *auth.Verifier
+	Peers  peer.Network
 	// PublicURL is where people reach the platform, without a slash at the end.
 	PublicURL string
 	// Version is that of the program.
