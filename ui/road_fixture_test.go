@@ -238,8 +238,8 @@ func (g registryFake) Usage(context.Context) (road.Usage, error) {
 func (g registryFake) DeleteManifest(_ context.Context, name, digest string) error {
 	return g.f.do(road.PartRegistry, "delete %s %s", name, digest)
 }
-func (g registryFake) Collect(_ context.Context, dry bool) (road.Collected, error) {
-	return g.f.collected, g.f.do(road.PartRegistry, "collect dry=%v", dry)
+func (g registryFake) Collect(_ context.Context, keep []string, dry bool) (road.Collected, error) {
+	return g.f.collected, g.f.do(road.PartRegistry, "collect keep=%d dry=%v", len(keep), dry)
 }
 
 type gitFake struct{ f *roadFake }
