@@ -74,16 +74,17 @@ func TestAKilledPlatformLeavesNoProcess(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	sleeping := func(n int) int {
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	sleeping := func() int {
 		count := 0
 		for _, p := range marked(marker) {
-			if strings.Contains(p, " sleep 300") {
+			if f := strings.Fields(p); len(f) == 3 && f[1] == "sleep" {
 				count++
 			}
 		}
 		return count
 	}
-	until(t, "five sleeping processes", func() bool { return sleeping(5) == 5 })
+	until(t, "five sleeping processes", func() bool { return sleeping() == 5 })
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
