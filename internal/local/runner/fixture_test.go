@@ -44,11 +44,16 @@ type platform struct {
 	folder  string
 	db      *sqlstore.DB
 	service *module.Service
-	server  *httptest.Server
+	server  serving
 	metrics *prometheus.Registry
 	git     string // the folder of bare repositories
 	stop    func()
 }
+
+// serving is where the platform answers.
+type serving struct{ URL string }
+
+func server(url string) serving { return serving{url} }
 
 // setup is what a test changes.
 type setup struct {
@@ -106,7 +111,8 @@ func open(t testing.TB, s setup) (*platform, error) {
 		cancel()
 		return nil, err
 	}
-	p.server = httptest.NewServer(p.service.Handler)
+	web := httptest.NewServer(p.service.Handler)
+	p.server = server(web.URL)
 	var work sync.WaitGroup
 	if !s.idle {
 		body := map[string]any{"git": map[string]string{"url": "file://" + p.git, "token": "git-token"}, "webhook_secret": secret}
@@ -128,10 +134,10 @@ func open(t testing.TB, s setup) (*platform, error) {
 	var once sync.Once
 	p.stop = func() {
 		once.Do(func() {
-			p.server.CloseClientConnections()
+			web.CloseClientConnections()
 			cancel()
 			work.Wait()
-			p.server.Close()
+			web.Close()
 			if err := p.db.Close(); err != nil {
 				t.Error(err)
 			}
