@@ -26,11 +26,15 @@ const (
 // NewHTTP makes the four readers over the peer network; it makes no call yet.
 func NewHTTP(peers peer.Network, c clock.Clock) (Reader, error) {
 	gone := newAbsence(c)
+	runs, err := newRuns(peers, gone)
+	if err != nil {
+		return Reader{}, err
+	}
 	images, err := newRegistry(peers, gone)
 	if err != nil {
 		return Reader{}, err
 	}
-	return Reader{Registry: images}, nil
+	return Reader{Runs: runs, Registry: images}, nil
 }
 
 // line is the way to one part.
