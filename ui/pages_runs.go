@@ -145,7 +145,10 @@ func (c *console) run(_ http.ResponseWriter, r *http.Request, f view.Frame) (tem
 			return nil
 		},
 		c.beside(func(ctx context.Context) (err error) {
-			apps, err = c.road.Apps.Apps(ctx, road.AppFilter{})
+			if apps, err = c.road.Apps.Apps(ctx, road.AppFilter{}); err != nil {
+				return err
+			}
+			p.Environments, err = c.road.Apps.Environments(ctx)
 			return err
 		}, stands("The applications")),
 		c.beside(func(ctx context.Context) (err error) {

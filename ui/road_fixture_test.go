@@ -141,6 +141,9 @@ type appsFake struct{ f *roadFake }
 
 func (a appsFake) Apps(_ context.Context, which road.AppFilter) ([]road.App, error) {
 	var out []road.App
+	if err := a.f.fault(road.PartGitOps); err != nil {
+		return nil, err
+	}
 	for _, v := range a.f.apps {
 		if (which.Health == "" || which.Health == v.Health) && (which.Environment == "" || which.Environment == v.Environment) && (which.Sync == "" || which.Sync == v.Sync) && strings.Contains(v.Name, which.Search) {
 			out = append(out, v)
