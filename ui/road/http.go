@@ -38,7 +38,7 @@ func NewHTTP(peers peer.Network, c clock.Clock) (Reader, error) {
 	if err != nil {
 		return Reader{}, err
 	}
-	return Reader{Runs: runs, Registry: images, Git: repositories}, nil
+	return Reader{Runs: runs, Apps: noApps{}, Registry: images, Git: repositories}, nil
 }
 
 // line is the way to one part.
