@@ -28,7 +28,7 @@ func Module() module.Module {
 	return module.Module{
 		Name:    "console",
 		Summary: "the pages in which people read the delivery metrics and their evidence",
-		Needs:   []string{"identity", "dora", road.PartRunner, road.PartGitOps, road.PartRegistry, road.PartGit},
+		Needs:   []string{"identity", "dora"},
 		Calls:   []string{"identity", "dora", road.PartRunner, road.PartGitOps, road.PartRegistry, road.PartGit},
 		Routes:  []string{"/"},
 		New:     open,
