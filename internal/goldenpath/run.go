@@ -144,8 +144,11 @@ func (p *pipeline) runAll(ctx context.Context) error {
 	var first error
 	for _, stage := range Stages() {
 		<-ended[stage]
+		mu.Lock()
+		err := errs[stage]
+		mu.Unlock()
 		var w *waived
-		if err := errs[stage]; err != nil && !errors.As(err, &w) && first == nil {
+		if err != nil && !errors.As(err, &w) && first == nil {
 			first = &stageError{stage, err}
 		}
 	}
