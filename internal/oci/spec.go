@@ -18,6 +18,7 @@ type File struct {
 	Source string      // on this machine; a regular file
 	Target string      // absolute in the image
 	Mode   fs.FileMode // permission bits; 0: 0755 when the source is executable, else 0644
+	Link   string      // instead of Source: a symbolic link to this
 }
 
 // Folder is a folder of an image with all that is below it.
