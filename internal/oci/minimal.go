@@ -10,7 +10,7 @@ import (
 
 // base is what a statically linked program wants around it: who it runs as, where it may write, whom it trusts, and
 // what time it is. Certificates and time zones are this machine's, where it has them.
-func base() []entry {
+func base(withZones bool) []entry {
 	entries := append(baseFolders(),
 		text("etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n"),
 		text("etc/group", "root:x:0:\nnobody:x:65534:\nnonroot:x:65532:\n"),
@@ -21,7 +21,10 @@ func base() []entry {
 	if e, ok := certificates(); ok {
 		entries = append(entries, e)
 	}
-	return append(entries, zones()...)
+	if withZones {
+		return append(entries, zones()...)
+	}
+	return entries
 }
 
 func baseFolders() []entry {

@@ -66,7 +66,7 @@ func contents(spec ImageSpec) ([]*layer, error) {
 	there := func(string) bool { return true } // a foreign base may have links where folders are expected
 	if spec.Base == nil {
 		there = isBaseFolder
-		l, err := newLayer("fawkes: minimal base", base(), nil)
+		l, err := newLayer("fawkes: minimal base", base(!spec.NoTimeZones), nil)
 		if err != nil {
 			return nil, fmt.Errorf("make the base: %w", err)
 		}

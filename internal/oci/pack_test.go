@@ -51,9 +51,10 @@ func app(t *testing.T) oci.ImageSpec {
 	write(t, dir, map[string]string{"bin/app*": "program", "web/index.html": "page", "web/a/b.txt": "b", "web/node_modules/x.o": "left out"})
 	link(t, "index.html", filepath.Join(dir, "web/home.html"))
 	return oci.ImageSpec{
-		Files:      []oci.File{{Source: filepath.Join(dir, "bin/app"), Target: "/app"}, {Target: "/usr/bin/app", Link: "/app"}},
-		Folders:    []oci.Folder{{Source: filepath.Join(dir, "web"), Target: "/web", Exclude: []string{"*.o"}}},
-		Entrypoint: []string{"/app"}, Env: []string{"MODE=test"}, Ports: []int{8080},
+		NoTimeZones: true,
+		Files:       []oci.File{{Source: filepath.Join(dir, "bin/app"), Target: "/app"}, {Target: "/usr/bin/app", Link: "/app"}},
+		Folders:     []oci.Folder{{Source: filepath.Join(dir, "web"), Target: "/web", Exclude: []string{"*.o"}}},
+		Entrypoint:  []string{"/app"}, Env: []string{"MODE=test"}, Ports: []int{8080},
 		Labels:      map[string]string{"org.opencontainers.image.revision": "abc"},
 		Annotations: map[string]string{"org.opencontainers.image.revision": "abc"},
 	}
@@ -220,6 +221,20 @@ func TestALargeLayerIsMadeAgainAndChecked(t *testing.T) {
 	}
 }
 
+func TestTheTimeZonesAreThisMachines(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "root")
+	if _, err := oci.Unpack(t.Context(), pack(t, oci.ImageSpec{}), dir, oci.UnpackLimits{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, zone := range []string{"Europe/Berlin", "UTC"} {
+		_, here := os.Stat("/usr/share/zoneinfo/" + zone)
+		_, there := os.Stat(filepath.Join(dir, "usr/share/zoneinfo", zone))
+		if (here == nil) != (there == nil) {
+			t.Errorf("the zone %s: %v on this machine, %v in the image", zone, here, there)
+		}
+	}
+}
+
 // A real program of this machine, with its libraries, runs where nothing else is.
 func TestAProgramWithItsLibrariesRunsUnderAnotherRoot(t *testing.T) {
 	root, err := oci.CollectRoot([]string{"/bin/ls", "/bin/sh"})
@@ -227,7 +242,7 @@ func TestAProgramWithItsLibrariesRunsUnderAnotherRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "root")
-	img := pack(t, oci.ImageSpec{Files: root.Files, Folders: root.Folders, Entrypoint: root.Programs[:1]})
+	img := pack(t, oci.ImageSpec{NoTimeZones: true, Files: root.Files, Folders: root.Folders, Entrypoint: root.Programs[:1]})
 	if _, err := oci.Unpack(t.Context(), img, dir, oci.UnpackLimits{}); err != nil {
 		t.Fatal(err)
 	}
