@@ -92,7 +92,9 @@ func newRootCommand(g *globals) *cobra.Command {
 	dora.GroupID = "delivery"
 	ci := newCICommand(g)
 	ci.GroupID = "delivery"
-	root.AddCommand(ci, dora, newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
+	begin := newNewCommand(g)
+	begin.GroupID = "delivery"
+	root.AddCommand(ci, dora, begin, newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
 	sayUnknownCommands(root)
 	return root
 }
