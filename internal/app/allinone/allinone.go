@@ -7,9 +7,12 @@ package allinone
 import (
 	"github.com/fawkes-idp/fawkes/internal/app"
 	"github.com/fawkes-idp/fawkes/internal/kit/module"
+	"github.com/fawkes-idp/fawkes/internal/local/git"
 	"github.com/fawkes-idp/fawkes/internal/local/runner"
 	"github.com/fawkes-idp/fawkes/ui"
 )
 
-// Modules lists the services, the stand-ins and the console.
-func Modules() []module.Module { return append(app.Modules(), runner.Module(), ui.Module()) }
+// Modules lists the services, what stands in for others on a laptop, and the console.
+func Modules() []module.Module {
+	return append(app.Modules(), git.Module(), runner.Module(), ui.Module())
+}
