@@ -94,7 +94,9 @@ func newRootCommand(g *globals) *cobra.Command {
 	ci.GroupID = "delivery"
 	begin := newNewCommand(g)
 	begin.GroupID = "delivery"
-	root.AddCommand(ci, dora, begin, newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
+	runs := newRunsCommand(g)
+	runs.GroupID = "delivery"
+	root.AddCommand(ci, dora, begin, runs, newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
 	sayUnknownCommands(root)
 	return root
 }
