@@ -125,9 +125,10 @@ type ChangeBody struct {
 // RollbackChange brings an application's folder back to what a former operation
 // rolled out.
 type RollbackChange struct {
-	Of      int64  `json:"of"`   // the operation that is undone
-	To      int64  `json:"to"`   // the operation whose folder comes back
-	From    string `json:"from"` // the commit that is reverted: the revision at the time
+	Of      int64  `json:"of"`     // the operation that is undone
+	To      int64  `json:"to"`     // the operation whose folder comes back
+	From    string `json:"from"`   // the commit that is reverted: the revision at the time
+	Expect  string `json:"expect"` // the folder at the time: another one is newer, and stays
 	Tree    string `json:"tree"`
 	Base    string `json:"base"` // the revision of To
 	By      string `json:"by"`   // who asked; "" for the platform itself

@@ -227,3 +227,16 @@ func (m *Mirror) log(ctx context.Context, args ...string) ([]Commit, error) {
 	}
 	return all, nil
 }
+
+// Tree reads the files of a tree by its id, as Folder does; folder is its path in
+// errors.
+func (m *Mirror) Tree(ctx context.Context, tree, folder string) (map[string][]byte, error) {
+	all, err := m.List(ctx, tree)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		all[i].Path = folder + "/" + all[i].Path
+	}
+	return m.Folder(ctx, all, folder)
+}
