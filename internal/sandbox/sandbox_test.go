@@ -3,18 +3,12 @@ package sandbox_test
 import (
 	"bytes"
 	"context"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/sandbox"
 )
-
-func TestMain(m *testing.M) {
-	sandbox.Init()
-	os.Exit(m.Run())
-}
 
 // run runs a shell script under a keeper and gives what it wrote.
 func run(t *testing.T, s sandbox.Spec, script string) (string, sandbox.Exit, sandbox.Report) {

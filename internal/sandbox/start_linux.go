@@ -59,7 +59,11 @@ func Start(ctx context.Context, s Spec) (*Process, error) {
 	}
 	var notes []string
 	for _, way := range ways(s.Network) {
-		p, err := startIn(ctx, s, way, notes)
+		why := notes
+		if way.PID && (way.Network || s.Network) {
+			why = nil // another way was not open, and nothing is lost by it
+		}
+		p, err := startIn(ctx, s, way, why)
 		if err == nil {
 			return p, nil
 		}
