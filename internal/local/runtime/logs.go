@@ -95,19 +95,32 @@ func (l *logFile) Close() error {
 	return err
 }
 
-// follow hands on what is written from now on, until the log is closed or ctx ends. What is written faster than
-// emit takes it is left out beyond the log's own length.
-func (l *logFile) follow(ctx context.Context, emit func([]byte) error) error {
+// follow hands on the last lines and what is written from then on, until the log is closed or ctx ends. What is
+// written faster than emit takes it is left out beyond the log's own length.
+func (l *logFile) follow(ctx context.Context, tail int, emit func([]byte) error) error {
 	l.mu.Lock()
 	seen := l.total
+	text, err := lastLines(l.path, tail)
 	l.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if len(text) > 0 {
+		if err := emit(text); err != nil {
+			return err
+		}
+	}
 	for {
 		l.mu.Lock()
 		closed, more, behind := l.file == nil, l.more, l.total-seen
 		seen = l.total
 		l.mu.Unlock()
 		if behind > 0 {
+			l.mu.Lock() // what was written meanwhile belongs to this part
+			behind += l.total - seen
+			seen = l.total
 			text, err := lastBytes(l.path, behind)
+			l.mu.Unlock()
 			if err != nil {
 				return err
 			}
@@ -121,7 +134,7 @@ func (l *logFile) follow(ctx context.Context, emit func([]byte) error) error {
 		select {
 		case <-more:
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil
 		}
 	}
 }

@@ -30,10 +30,10 @@ type Backend struct {
 	transport *http.Transport
 
 	mu      sync.Mutex
-	active  int // requests and connections at hand, streams left out
+	active  int                    // requests and connections at hand, streams left out
 	streams map[io.Closer]struct{} // what nobody waits for
 	cuts    map[io.Closer]struct{} // connections among those that are active
-	idle    chan struct{} // closed when active is 0; nil while nobody waits
+	idle    chan struct{}          // closed when active is 0; nil while nobody waits
 }
 
 // NewBackend is the instance that listens at addr.

@@ -390,3 +390,12 @@ func sortedKeys[V any](m map[string]V) []string {
 	slices.Sort(out)
 	return out
 }
+
+// FieldKey is the key that a fieldRef such as metadata.labels['app'] asks for.
+func FieldKey(path, of string) (string, bool) {
+	rest, ok := strings.CutPrefix(path, of+"['")
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(rest, "']")
+}
