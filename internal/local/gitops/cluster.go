@@ -55,9 +55,9 @@ type Cluster interface {
 	Health(app string) (Health, []ObjectHealth)
 	// Instances are the running copies.
 	Instances(app string) []Instance
-	// Logs are the last lines of a copy, of the oldest one where instance is "".
+	// Logs are the last lines of a copy, of the newest one where instance is "".
 	Logs(app, instance string, tail int) (string, error)
-	// Follow gives the lines of a copy as they come, until ctx ends.
+	// Follow gives what a copy writes as it comes, until ctx ends.
 	Follow(ctx context.Context, app, instance string, tail int, line func(string) error) error
 	// Restart replaces the copies one by one.
 	Restart(ctx context.Context, app string) error

@@ -100,7 +100,7 @@ func (e *Engine) wanted(ctx context.Context, a *Application, last Operation, env
 	drifted := !fresh && changes > 0 && last.Phase == succeeded && last.Revision == a.Revision
 	switch {
 	case changes == 0:
-		if last.Phase == succeeded || last.ID == 0 {
+		if last.Phase == succeeded || last.Revision != a.Revision {
 			a.Conditions = without(a.Conditions, SyncError, RollbackError)
 		}
 		return nil, 0, nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/kit/clock"
@@ -44,7 +45,8 @@ type Engine struct {
 	refresh chan struct{} // somebody pushed
 	changes chan struct{} // something is to be written
 
-	fetching sync.Mutex // one Refresh or WriteChanges at a time
+	began    atomic.Bool // the cluster was started
+	fetching sync.Mutex  // one Refresh or WriteChanges at a time
 
 	locks sync.Map // application -> *sync.Mutex
 

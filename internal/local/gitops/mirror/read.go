@@ -191,11 +191,16 @@ func (m *Mirror) WithTrailer(ctx context.Context, head, name, value string) (str
 
 // TreeOf is the tree of a folder in a commit; ErrNoFolder when there is none.
 func (m *Mirror) TreeOf(ctx context.Context, commit, folder string) (string, error) {
-	out, err := m.git(ctx, nil, "rev-parse", "--quiet", "--verify", commit+":"+folder+"^{tree}")
+	out, err := m.git(ctx, nil, "ls-tree", "-d", "-z", "--full-tree", commit, folder)
 	if err != nil {
+		return "", fmt.Errorf("read the environment repository: %w", err)
+	}
+	head, name, _ := strings.Cut(strings.TrimRight(string(out), "\x00"), "\t")
+	fields := strings.Fields(head)
+	if name != folder || len(fields) != 3 || fields[1] != "tree" {
 		return "", fmt.Errorf("%w: %s in %.10s", ErrNoFolder, folder, commit)
 	}
-	return strings.TrimSpace(string(out)), nil
+	return fields[2], nil
 }
 
 // ErrNoFolder says that a commit has no such folder.
