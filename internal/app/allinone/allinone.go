@@ -8,12 +8,13 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/app"
 	"github.com/fawkes-idp/fawkes/internal/kit/module"
 	"github.com/fawkes-idp/fawkes/internal/local/git"
+	"github.com/fawkes-idp/fawkes/internal/local/gitops"
 	"github.com/fawkes-idp/fawkes/internal/local/registry"
 	"github.com/fawkes-idp/fawkes/internal/local/runner"
 	"github.com/fawkes-idp/fawkes/ui"
 )
 
-// Modules lists the services, what stands in for others on a laptop, and the console.
+// Modules lists the services, the stand-ins and the console.
 func Modules() []module.Module {
-	return append(app.Modules(), git.Module(), registry.Module(), runner.Module(), ui.Module())
+	return append(app.Modules(), git.Module(), registry.Module(), runner.Module(), gitops.Module(), ui.Module())
 }
