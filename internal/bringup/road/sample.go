@@ -77,7 +77,7 @@ func (r *Road) first(ctx context.Context) (sha string, err error) {
 		return "", fmt.Errorf("make the sample: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := samples.Write(dir, Sample); err != nil {
+	if err := samples.Write(dir, Sample, samples.Params{}); err != nil {
 		return "", fmt.Errorf("make the sample: %w", err)
 	}
 	for _, args := range [][]string{
