@@ -14,6 +14,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/httpapi"
 	"github.com/fawkes-idp/fawkes/ui/assets"
 	"github.com/fawkes-idp/fawkes/ui/delivery"
+	"github.com/fawkes-idp/fawkes/ui/road"
 	"github.com/fawkes-idp/fawkes/ui/scope"
 	"github.com/fawkes-idp/fawkes/ui/view"
 )
@@ -26,10 +27,12 @@ type gate interface {
 
 // console answers the pages' addresses.
 type console struct {
-	reader delivery.Reader
-	gate   gate
-	clock  clock.Clock
-	log    *slog.Logger
+	reader    delivery.Reader
+	road      road.Reader
+	gate      gate
+	clock     clock.Clock
+	log       *slog.Logger
+	publicURL string // where people reach the platform
 }
 
 // errAnswered is a page's word that it has answered by itself.
@@ -62,6 +65,7 @@ func (c *console) handler() http.Handler {
 	get("/p/{project}/live", c.live)
 	get("/p/{project}/compare", c.compare)
 	get("/p/{project}/settings", c.settings)
+	c.roadRoutes(mux)
 	get("/", c.nowhere)
 	mux.Handle("GET "+assets.Prefix, assets.Handler())
 	mux.HandleFunc("GET /theme", c.theme)
@@ -85,7 +89,7 @@ func (c *console) signedIn(p page) http.Handler {
 			c.fault(w, r, f, err)
 			return
 		}
-		f.User, f.Roles = nameOf(who), rolesOf(who)
+		f.User, f.Roles, f.May = nameOf(who), rolesOf(who), who.Can
 		if !who.Can(auth.ScopeConsole) {
 			c.fault(w, r, f, forbiddenConsole())
 			return

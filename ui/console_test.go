@@ -28,7 +28,7 @@ type seen struct {
 }
 
 func serve(r delivery.Reader, g gate) http.Handler {
-	c := &console{reader: r, gate: g, clock: clock.NewManual(fixtureNow), log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	c := &console{reader: r, road: roadWorld().reader(), publicURL: "http://127.0.0.1:8080", gate: g, clock: clock.NewManual(fixtureNow), log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	return c.handler()
 }
 

@@ -40,7 +40,19 @@ func (c *console) overview(_ http.ResponseWriter, r *http.Request, f view.Frame)
 	}
 	from := min((page-1)*projectsPerPage, len(found))
 	to := min(from+projectsPerPage, len(found))
-	p := view.OverviewPage{Rows: c.rows(r.Context(), f, found[from:to]), Total: len(all), Found: len(found)}
+	p := view.OverviewPage{Total: len(all), Found: len(found)}
+	err = together(r.Context(), func(ctx context.Context) error {
+		p.Rows = c.rows(ctx, f, found[from:to])
+		return nil
+	}, func(context.Context) error {
+		if page == 1 && f.Search == "" {
+			p.Road = c.strip(r, f)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	if page > 1 {
 		p.Prev = pageAddress(f, 1)
 	}

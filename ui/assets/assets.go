@@ -18,7 +18,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 )
 
-//go:embed console.css console.js htmx.min.js inter.woff2 mark.svg
+//go:embed console.css console.js live.js road.css htmx.min.js inter.woff2 mark.svg
 var files embed.FS
 
 // Prefix is the path under which Handler expects to stand.

@@ -78,9 +78,11 @@
 
   var pendingG = 0;
   function go(key) {
-    var tabs = document.querySelectorAll(".tabs a");
+    var tabs = document.querySelectorAll('.tabs[aria-label="Project"] li:not(.tabs-of) a');
     var index = { m: 0, d: 1, c: 2, i: 3, l: 4 }[key];
+    var area = { r: "runs", a: "apps", y: "registry", t: "git" }[key];
     if (key === "o") { document.querySelector(".brand").click(); return true; }
+    if (area) { document.querySelector('.areas [data-area="' + area + '"]').click(); return true; }
     if (index !== undefined && tabs[index]) { tabs[index].click(); return true; }
     return false;
   }
@@ -114,60 +116,6 @@
     }
   });
 
-  // The live page follows the stream and asks for its middle again when something happened: at most every 600 ms,
-  // and not while nobody looks.
-  var live = null;
-
-  function follow() {
-    var el = document.querySelector("[data-live]");
-    if (live && live.el !== el) { live.stop(); live = null; }
-    if (!el || live || !window.EventSource) return;
-    var stream = null, timer = 0, again = 0, last = 0, dirty = false;
-    live = {
-      el: el,
-      stop: function () { clearTimeout(timer); clearTimeout(again); if (stream) stream.close(); },
-      look: function () { if (dirty && !document.hidden) due(); }
-    };
-    function say(state, text) {
-      if (el.dataset.state === state) return;
-      el.dataset.state = state;
-      el.querySelector("[data-live-text]").textContent = text;
-    }
-    function due() {
-      dirty = true;
-      if (timer || document.hidden) return;
-      timer = setTimeout(refresh, Math.max(120, last + 600 - Date.now()));
-    }
-    function refresh() {
-      dirty = false;
-      last = Date.now();
-      var top = document.querySelector("#live-now [data-seq]");
-      var seen = top ? Number(top.dataset.seq) : 0;
-      htmx.ajax("GET", el.dataset.refresh, { target: "#live-now", select: "#live-now", swap: "outerHTML" }).then(function () {
-        document.querySelectorAll("#live-now [data-seq]").forEach(function (row) {
-          if (Number(row.dataset.seq) > seen) row.classList.add("fresh");
-        });
-      }, function () { dirty = true; }).finally(function () {
-        timer = 0;
-        if (dirty) due();
-      });
-    }
-    function open() {
-      stream = new EventSource(el.dataset.live);
-      stream.onopen = function () { say("on", "Live"); due(); };
-      stream.onerror = function () {
-        say("off", "Not connected; trying again");
-        if (stream.readyState === EventSource.CLOSED) again = setTimeout(open, 5000);
-      };
-      stream.addEventListener("delivery", due);
-      stream.addEventListener("projection", due);
-    }
-    open();
-  }
-  document.addEventListener("visibilitychange", function () { if (live) live.look(); });
-  window.addEventListener("pagehide", function () { if (live) { live.stop(); live = null; } });
-  window.addEventListener("pageshow", function (e) { if (e.persisted) follow(); });
-
   // The days of a custom range stay shut until they are asked for.
   function tidy() {
     document.querySelectorAll("details.custom[open]").forEach(function (d) { d.open = false; });
@@ -178,7 +126,6 @@
   document.addEventListener("htmx:afterSettle", function (e) {
     if (e.target !== document.body) return;
     tidy();
-    follow();
     if (location.pathname !== path) {
       path = location.pathname;
       window.scrollTo(0, 0);
@@ -187,5 +134,4 @@
     announce(document.title);
   });
   tidy();
-  follow();
 })();

@@ -36,6 +36,9 @@ type Frame struct {
 	User     string // empty when nobody is signed in
 	Roles    string
 	Search   string
+	Area     string                  // the part of the console, projects when empty
+	Keep     url.Values              // what a search keeps of the address
+	May      func(scope string) bool // what the reader may do; nil for nothing
 	Now      time.Time
 	Zone     *time.Location
 }
@@ -88,6 +91,50 @@ func machine(t *time.Time) string {
 }
 
 func asset(name string) string { return assets.Path(name) }
+
+// Can says whether the reader holds a scope, and so whether a control that needs it is offered.
+func (f Frame) Can(scope string) bool { return f.May != nil && f.May(scope) }
+
+// The parts of the console.
+const (
+	AreaProjects = "projects"
+	AreaRuns     = "runs"
+	AreaApps     = "apps"
+	AreaRegistry = "registry"
+	AreaGit      = "git"
+)
+
+// area is a part of the console with what its search finds and whose API it draws.
+type area struct{ Key, Label, Href, Find, Service string }
+
+func areas() []area {
+	return []area{
+		{AreaProjects, "Projects", "/", "Find a project", "dora"},
+		{AreaRuns, "Runs", "/runs", "Find a run", "runner"},
+		{AreaApps, "Applications", "/apps", "Find an application", "gitops"},
+		{AreaRegistry, "Registry", "/registry", "Find an image", "registry"},
+		{AreaGit, "Git", "/git", "Find a repository", "git"},
+	}
+}
+
+// area is the part that the page belongs to.
+func (f Frame) area() area {
+	all := areas()
+	for _, a := range all {
+		if a.Key == f.Area {
+			return a
+		}
+	}
+	return all[0]
+}
+
+// areaHref is where the navigation leads; the overview keeps its window.
+func (f Frame) areaHref(a area) string {
+	if a.Key == AreaProjects {
+		return f.Scope.Home()
+	}
+	return a.Href
+}
 
 // tab is one section of a project.
 type tab struct{ Key, Label, Href string }
