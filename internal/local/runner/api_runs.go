@@ -61,7 +61,7 @@ type logBody struct {
 type logAnswer struct{ Body logBody }
 
 type logQuery struct {
-	runID
+	ID    string `path:"id" maxLength:"64" pattern:"^run-[a-z0-9]+$" doc:"The id, as lists show it."`
 	Stage string `query:"stage" maxLength:"63" pattern:"^[a-z0-9][a-z0-9-]*$" doc:"Only this stage's log; all stages in their order without one."`
 	After int64  `query:"after" minimum:"0" doc:"Begin at this byte."`
 	Limit int    `query:"limit" minimum:"1" maximum:"1048576" default:"262144" doc:"How many bytes at most."`
@@ -81,7 +81,7 @@ type artifactList struct {
 type artifactsAnswer struct{ Body artifactList }
 
 type artifactQuery struct {
-	runID
+	ID   string `path:"id" maxLength:"64" pattern:"^run-[a-z0-9]+$" doc:"The id, as lists show it."`
 	Name string `path:"name" maxLength:"128" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$"`
 }
 
@@ -91,9 +91,12 @@ type newRunBody struct {
 }
 
 type isolationBody struct {
-	isolationInfo
-	UserNamespace bool `json:"user_namespace"`
-	Chroot        bool `json:"chroot"`
+	Landlock         bool     `json:"landlock" doc:"The kernel refuses files that were not given."`
+	PIDNamespace     bool     `json:"pid_namespace" doc:"Other processes are hidden, and all of it ends at once."`
+	UserNamespace    bool     `json:"user_namespace" doc:"Namespaces are made without root's rights."`
+	NetworkNamespace bool     `json:"network_namespace" doc:"A loopback of its own and no other network."`
+	Chroot           bool     `json:"chroot" doc:"A program can have a root folder of its own."`
+	Notes            []string `json:"notes" nullable:"false" doc:"What could not be had, and why."`
 }
 
 type isolationAnswer struct{ Body isolationBody }
@@ -318,7 +321,7 @@ func noFile(err error, name string) error {
 func (s *Service) getIsolation(context.Context, *struct{}) (*isolationAnswer, error) {
 	r := sandbox.Probe()
 	return &isolationAnswer{Body: isolationBody{
-		isolationInfo: isolationInfo{r.Landlock, r.PIDNamespace, r.NetworkNamespace, append([]string{}, r.Notes...)},
-		UserNamespace: r.UserNamespace, Chroot: r.Chroot,
+		Landlock: r.Landlock, PIDNamespace: r.PIDNamespace, UserNamespace: r.UserNamespace, NetworkNamespace: r.NetworkNamespace,
+		Chroot: r.Chroot, Notes: append([]string{}, r.Notes...),
 	}}, nil
 }
