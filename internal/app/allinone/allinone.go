@@ -8,10 +8,11 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/app"
 	"github.com/fawkes-idp/fawkes/internal/kit/module"
 	"github.com/fawkes-idp/fawkes/internal/local/registry"
+	"github.com/fawkes-idp/fawkes/internal/local/runner"
 	"github.com/fawkes-idp/fawkes/ui"
 )
 
 // Modules lists the services, the stand-ins and the console.
 func Modules() []module.Module {
-	return append(app.Modules(), registry.Module(), ui.Module())
+	return append(app.Modules(), registry.Module(), runner.Module(), ui.Module())
 }
