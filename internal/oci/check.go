@@ -62,16 +62,20 @@ type weighed struct {
 	}
 	read int64
 	most int64
+	over func() error // what is wrong with more than most; nil: it was tampered with
 }
 
 func (w *weighed) Read(p []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
+	if err := context.Cause(w.ctx); err != nil {
 		return 0, err
 	}
 	n, err := w.in.Read(p)
 	w.read += int64(n)
 	_, _ = w.hash.Write(p[:n])
 	if w.read > w.most {
+		if w.over != nil {
+			return n, w.over()
+		}
 		return n, fmt.Errorf("%w: it is longer than the %d bytes announced", ErrTampered, w.most)
 	}
 	return n, err
