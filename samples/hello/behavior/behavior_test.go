@@ -4,7 +4,7 @@
 //
 //	go test -tags behavior ./behavior
 //
-// SERVICE_BINARY names the program to test; without it, it is built.
+// The golden path names the program that it built in FAWKES_PROGRAM; without it, one is built here.
 package behavior
 
 import (
@@ -30,7 +30,7 @@ type program struct {
 // start runs the program on a free port and waits for its log to say which.
 func start(t *testing.T, env ...string) *program {
 	t.Helper()
-	binary := os.Getenv("SERVICE_BINARY")
+	binary := os.Getenv("FAWKES_PROGRAM")
 	if binary == "" {
 		binary = filepath.Join(t.TempDir(), "service")
 		build := exec.Command("go", "build", "-o", binary, "..")
