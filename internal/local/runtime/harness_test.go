@@ -107,7 +107,6 @@ func (w *world) start(change ...func(*Options)) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r.images.unpack = fakeUnpack
 	if err := r.Start(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}

@@ -269,6 +269,8 @@ func (t *Template) mount(volumes []corev1.Volume, mounts []corev1.VolumeMount, s
 		}
 		v := volumes[at]
 		switch {
+		case v.EmptyDir != nil && (m.SubPath != "" || m.ReadOnly):
+			return fmt.Errorf("volumeMounts[%d]: an empty folder is mounted as a whole, to be written to", i)
 		case v.EmptyDir != nil:
 			t.Scratch = append(t.Scratch, path.Join(m.MountPath, "."))
 		case v.ConfigMap != nil:
