@@ -36,7 +36,9 @@ const exitCodesText = `The exit codes of fawkes:
   4    the token is missing, wrong, or lacks a scope
   5    what was asked for does not exist
   6    done in part: some lines of an import were rejected (each is named)
-  130  interrupted by Ctrl-C`
+  130  interrupted by Ctrl-C
+
+` + ciExitCodesText
 
 const environmentText = `What fawkes reads from the environment:
 

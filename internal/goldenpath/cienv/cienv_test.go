@@ -76,7 +76,7 @@ func TestAddressesAreShownWithoutCredentials(t *testing.T) {
 		"ssh://git@git.example:22/a/b":                       "ssh://git.example:22/a/b",
 		"/srv/git/a.git":                                     "/srv/git/a.git",
 		"https://u:p%zz@git.example/a":                       "git.example/a",
-		"": "",
+		"":                                                   "",
 	} {
 		if got := CleanURL(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
