@@ -88,11 +88,15 @@ func newRootCommand(g *globals) *cobra.Command {
 		c.GroupID = "platform"
 		root.AddCommand(c)
 	}
-	dora := newDoraCommand(g)
-	dora.GroupID = "delivery"
-	ci := newCICommand(g)
-	ci.GroupID = "delivery"
-	root.AddCommand(ci, dora, newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
+	for _, c := range []*cobra.Command{
+		newNewCommand(g),
+		newCICommand(g),
+		newDoraCommand(g),
+	} {
+		c.GroupID = "delivery"
+		root.AddCommand(c)
+	}
+	root.AddCommand(newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
 	sayUnknownCommands(root)
 	return root
 }

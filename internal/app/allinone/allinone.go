@@ -7,6 +7,7 @@ package allinone
 import (
 	"github.com/fawkes-idp/fawkes/internal/app"
 	"github.com/fawkes-idp/fawkes/internal/kit/module"
+	"github.com/fawkes-idp/fawkes/internal/local/git"
 	"github.com/fawkes-idp/fawkes/internal/local/registry"
 	"github.com/fawkes-idp/fawkes/internal/local/runner"
 	"github.com/fawkes-idp/fawkes/ui"
@@ -14,5 +15,5 @@ import (
 
 // Modules lists the services, the stand-ins and the console.
 func Modules() []module.Module {
-	return append(app.Modules(), registry.Module(), runner.Module(), ui.Module())
+	return append(app.Modules(), git.Module(), registry.Module(), runner.Module(), ui.Module())
 }
