@@ -52,9 +52,10 @@ type layer struct {
 	cached       []byte // nil when it would be too large
 }
 
-// newLayer sorts the entries, adds the folders that lead to them, and makes the layer once to know its digests.
-func newLayer(about string, entries []entry) (*layer, error) {
-	entries, err := arrange(entries)
+// newLayer sorts the entries and makes the layer once to know its digests. Folders that are there already, below this
+// layer, keep what they are: they become no entries. With there nil nothing is below.
+func newLayer(about string, entries []entry, there func(folder string) bool) (*layer, error) {
+	entries, err := arrange(entries, there)
 	if err != nil {
 		return nil, err
 	}
@@ -76,23 +77,30 @@ func sum(h hash.Hash) v1.Hash {
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(h.Sum(nil))}
 }
 
-// arrange sorts by name, so that folders come before what is in them, and refuses what would be there twice.
-func arrange(entries []entry) ([]entry, error) {
+// arrange sorts by name, so that folders come before what is in them, adds the folders that lead to entries, and
+// refuses what would be there twice.
+func arrange(entries []entry, there func(folder string) bool) ([]entry, error) {
+	var out []entry
 	seen := map[string]bool{}
 	for _, e := range entries {
 		if seen[e.name] {
 			return nil, fmt.Errorf("/%s is put into the image twice", e.name)
 		}
 		seen[e.name] = true
+		if there == nil || !e.mode.IsDir() || !there(e.name) {
+			out = append(out, e)
+		}
 	}
 	for _, e := range entries {
 		for parent := path.Dir(e.name); parent != "." && !seen[parent]; parent = path.Dir(parent) {
 			seen[parent] = true
-			entries = append(entries, dir(parent, 0o755, 0))
+			if there == nil || !there(parent) {
+				out = append(out, dir(parent, 0o755, 0))
+			}
 		}
 	}
-	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return entries, nil
+	slices.SortFunc(out, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	return out, nil
 }
 
 // write makes the layer: the tar goes to plain and, compressed, to packed.

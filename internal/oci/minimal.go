@@ -5,28 +5,47 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // base is what a statically linked program wants around it: who it runs as, where it may write, whom it trusts, and
 // what time it is. Certificates and time zones are this machine's, where it has them.
-func base() []entry {
-	entries := []entry{
+func base(withZones bool) []entry {
+	entries := append(baseFolders(),
 		text("etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n"),
 		text("etc/group", "root:x:0:\nnobody:x:65534:\nnonroot:x:65532:\n"),
 		text("etc/nsswitch.conf", "hosts: files dns\n"),
 		text("etc/os-release", "NAME=\"Fawkes minimal base\"\nID=fawkes\nPRETTY_NAME=\"Fawkes minimal base\"\n"),
-		dir("home", 0o755, 0),
-		dir("home/nonroot", 0o755, 65532),
-		dir("root", 0o700, 0),
-		dir("run", 0o755, 0),
-		{name: "tmp", mode: fs.ModeDir | fs.ModeSticky | 0o777},
-		{name: "var/tmp", mode: fs.ModeDir | fs.ModeSticky | 0o777},
-		{name: "var/run", mode: fs.ModeSymlink | 0o777, link: "../run"},
-	}
+		entry{name: "var/run", mode: fs.ModeSymlink | 0o777, link: "../run"},
+	)
 	if e, ok := certificates(); ok {
 		entries = append(entries, e)
 	}
-	return append(entries, zones()...)
+	if withZones {
+		return append(entries, zones()...)
+	}
+	return entries
+}
+
+func baseFolders() []entry {
+	return []entry{
+		dir("dev", 0o755, 0), // for who runs it to mount onto, as proc and sys
+		dir("etc", 0o755, 0),
+		dir("home", 0o755, 0),
+		dir("home/nonroot", 0o755, 65532),
+		dir("proc", 0o755, 0),
+		dir("root", 0o700, 0),
+		dir("run", 0o755, 0),
+		dir("sys", 0o755, 0),
+		dir("tmp", fs.ModeSticky|0o777, 0),
+		dir("usr", 0o755, 0),
+		dir("var", 0o755, 0),
+		dir("var/tmp", fs.ModeSticky|0o777, 0),
+	}
+}
+
+func isBaseFolder(name string) bool {
+	return slices.ContainsFunc(baseFolders(), func(e entry) bool { return e.name == name })
 }
 
 // certificates finds the bundle of the authorities that this machine trusts, where distributions keep it.

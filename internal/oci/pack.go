@@ -63,8 +63,10 @@ func Pack(spec ImageSpec) (v1.Image, error) {
 
 func contents(spec ImageSpec) ([]*layer, error) {
 	var layers []*layer
+	there := func(string) bool { return true } // a foreign base may have links where folders are expected
 	if spec.Base == nil {
-		l, err := newLayer("fawkes: minimal base", base())
+		there = isBaseFolder
+		l, err := newLayer("fawkes: minimal base", base(!spec.NoTimeZones), nil)
 		if err != nil {
 			return nil, fmt.Errorf("make the base: %w", err)
 		}
@@ -75,7 +77,7 @@ func contents(spec ImageSpec) ([]*layer, error) {
 		if err != nil {
 			return nil, err
 		}
-		l, err := newLayer("fawkes: folder "+f.Target, entries)
+		l, err := newLayer("fawkes: folder "+f.Target, entries, there)
 		if err != nil {
 			return nil, fmt.Errorf("pack the folder %s: %w", f.Source, err)
 		}
@@ -86,7 +88,7 @@ func contents(spec ImageSpec) ([]*layer, error) {
 		if err != nil {
 			return nil, err
 		}
-		l, err := newLayer("fawkes: files", entries)
+		l, err := newLayer("fawkes: files", entries, there)
 		if err != nil {
 			return nil, fmt.Errorf("pack files: %w", err)
 		}

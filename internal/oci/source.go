@@ -80,6 +80,10 @@ func fileEntries(files []File, inside string) ([]entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("pack the file %s: %w", file.Source, err)
 		}
+		if file.Link != "" {
+			entries = append(entries, entry{name: target, mode: fs.ModeSymlink | 0o777, link: file.Link})
+			continue
+		}
 		f, info, err := openFile(file.Source, inside)
 		if err != nil {
 			return nil, fmt.Errorf("pack a file: %w", err)

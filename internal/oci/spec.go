@@ -18,6 +18,7 @@ type File struct {
 	Source string      // on this machine; a regular file
 	Target string      // absolute in the image
 	Mode   fs.FileMode // permission bits; 0: 0755 when the source is executable, else 0644
+	Link   string      // instead of Source: a symbolic link to this
 }
 
 // Folder is a folder of an image with all that is below it.
@@ -40,6 +41,9 @@ type ImageSpec struct {
 	Inside string
 	// Base is what the layers are laid over; nil for the minimal base made here.
 	Base v1.Image
+	// NoTimeZones leaves the time zones, some 600 small files, out of the minimal base: for programs that carry their
+	// own, as Go programs built with the tag timetzdata do.
+	NoTimeZones bool
 
 	Entrypoint, Cmd, Env []string // Env without PATH gets DefaultPath
 	WorkingDir           string   // empty: /

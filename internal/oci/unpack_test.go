@@ -175,7 +175,9 @@ func TestLayersLieOverOneAnother(t *testing.T) {
 
 // Each of these tries to reach outside of the folder, or to smuggle something in.
 func TestWhatIsHostileIsRefusedByName(t *testing.T) {
-	device := func(kind byte) tar.Header { return tar.Header{Name: "dev/x", Typeflag: kind, Mode: 0o666, Devmajor: 1, Devminor: 3} }
+	device := func(kind byte) tar.Header {
+		return tar.Header{Name: "dev/x", Typeflag: kind, Mode: 0o666, Devmajor: 1, Devminor: 3}
+	}
 	for _, c := range []struct {
 		name    string
 		entries []tar.Header
