@@ -113,30 +113,18 @@ func (g git) checkout(ctx context.Context, address, branch, sha, dir string, say
 	if _, err := g.run(ctx, dir, "init", "--quiet"); err != nil {
 		return err
 	}
-	if _, err := g.run(ctx, dir, "remote", "add", "origin", address); err != nil {
-		return err
-	}
 	say("fetch " + sha + " from " + address)
-	_, err := g.run(ctx, dir, "fetch", "--quiet", "--no-tags", "--depth="+strconv.Itoa(cloneDepth), "origin", sha)
+	_, err := g.run(ctx, dir, "fetch", "--quiet", "--no-tags", "--depth="+strconv.Itoa(cloneDepth), address, sha)
 	if err != nil && ctx.Err() == nil {
 		say(err.Error())
 		say("fetch the branch " + branch)
-		_, err = g.run(ctx, dir, "fetch", "--quiet", "--no-tags", "origin", "refs/heads/"+branch)
+		_, err = g.run(ctx, dir, "fetch", "--quiet", "--no-tags", address, "refs/heads/"+branch)
 	}
 	if err != nil {
 		return err
 	}
-	if _, err := g.run(ctx, dir, "checkout", "--quiet", "--detach", sha); err != nil {
-		return err
-	}
-	head, err := g.run(ctx, dir, "rev-parse", "HEAD")
-	if err != nil {
-		return err
-	}
-	if head = strings.TrimSpace(head); head != sha {
-		return fmt.Errorf("the work folder is at %s, not at %s", clean(head, 64), sha)
-	}
-	return nil
+	_, err = g.run(ctx, dir, "checkout", "--quiet", "--detach", sha)
+	return err
 }
 
 // resolved is what a name means at the server.

@@ -100,6 +100,9 @@ func (s *Service) marker(id string) string { return s.config.Folder + "|runner|"
 // order first.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.recover(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	defer s.running.Wait()
@@ -164,7 +167,7 @@ func (s *Service) begin(ctx context.Context) error {
 	if c.Ready() != "" {
 		return nil // it idles until something is connected
 	}
-	waiting, err := s.store.Waiting(ctx, mostLooked)
+	waiting, err := s.store.Next(ctx, mostLooked)
 	if err != nil {
 		return err
 	}
@@ -179,7 +182,7 @@ func (s *Service) begin(ctx context.Context) error {
 	return nil
 }
 
-// mostLooked is how many waiting runs are looked at for one that may begin.
+// mostLooked is how many branches are looked at for a run that may begin.
 const mostLooked = 500
 
 func (s *Service) beginRun(ctx context.Context, r Run, c Connections) error {

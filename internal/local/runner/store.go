@@ -111,6 +111,14 @@ func (s *store) Waiting(ctx context.Context, limit int) ([]Run, error) {
 	return s.query(ctx, s.db.Read, "WHERE status = $1 ORDER BY place, seq LIMIT $2", string(Queued), limit)
 }
 
+// Next lists the first waiting run of every branch, in the queue's order: no other may begin.
+func (s *store) Next(ctx context.Context, limit int) ([]Run, error) {
+	return s.query(ctx, s.db.Read, `WHERE status = $1 AND NOT EXISTS (
+			SELECT 1 FROM runs AS o WHERE o.repository = runs.repository AND o.branch = runs.branch AND o.status = $1
+				AND (o.place < runs.place OR (o.place = runs.place AND o.seq < runs.seq)))
+		ORDER BY place, seq LIMIT $2`, string(Queued), limit)
+}
+
 // Running lists the runs that have begun and not ended.
 func (s *store) Running(ctx context.Context) ([]Run, error) {
 	return s.query(ctx, s.db.Read, "WHERE status = $1 ORDER BY place, seq", string(Running))
