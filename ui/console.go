@@ -136,7 +136,7 @@ func withoutEmpty(u *url.URL) (string, bool) {
 }
 
 func (c *console) frame(r *http.Request) view.Frame {
-	return view.Frame{Theme: themeOf(r), Here: r.URL.RequestURI(), Now: c.clock.Now(), Zone: time.UTC}
+	return view.Frame{Theme: themeOf(r), Here: r.URL.RequestURI(), Area: areaOf(r.URL.Path), Now: c.clock.Now(), Zone: time.UTC}
 }
 
 // render writes a page. It goes through a buffer, so that a fault in drawing never leaves half a page with a good status.

@@ -26,7 +26,8 @@ func (c *console) fault(w http.ResponseWriter, r *http.Request, f view.Frame, er
 	if p.Status >= http.StatusInternalServerError {
 		c.log.ErrorContext(r.Context(), "answer a page", "path", r.URL.Path, "status", p.Status, "error", err)
 	}
-	e := view.Fault{Status: p.Status, Title: p.Title, Detail: p.Detail, Mend: p.Mend, Field: p.Field, RequestID: problem.RequestID(r.Context()), Back: "/", BackLabel: "All projects"}
+	e := view.Fault{Status: p.Status, Title: p.Title, Detail: p.Detail, Mend: p.Mend, Field: p.Field, RequestID: problem.RequestID(r.Context())}
+	e.Back, e.BackLabel = f.AreaLink()
 	if p.Field != "" && p.Detail != "" {
 		e.Detail = p.Field + ": " + p.Detail
 	}

@@ -20,8 +20,11 @@ const (
 	logRead = 8 << 20
 	// logPart is how much of a log is asked for at once.
 	logPart = 512 << 10
-	// logWindow is how many lines a page shows at once.
+	// logWindow is how many lines a page shows at once, and logEnd how many it shows of the end of a stage that is over.
 	logWindow = 2000
+	logEnd    = 500
+	// logBefore is how many lines are shown before the first failure.
+	logBefore = 60
 )
 
 // failing is what programs write when something failed.
@@ -60,7 +63,7 @@ func (c *console) stageLog(ctx context.Context, run road.Run, stage string, from
 	lines := strings.SplitAfter(text.String(), "\n")
 	if last := lines[len(lines)-1]; last == "" {
 		lines = lines[:len(lines)-1]
-	} else if !v.Done && !v.Cut { // a line that is still being written comes with the next piece
+	} else if at.Status == road.StageRunning && !v.Cut { // a line that is still being written comes with the next piece
 		v.Next -= int64(len(last))
 		lines = lines[:len(lines)-1]
 	}
@@ -68,15 +71,21 @@ func (c *console) stageLog(ctx context.Context, run road.Run, stage string, from
 	if at.Status == road.StageFailed {
 		v.Failure = firstFailure(lines)
 	}
+	over := at.Status != road.StageRunning
 	begin := max(len(lines)-logWindow, 0)
-	if from > 0 {
-		begin = min(max(from-1, 0), max(len(lines)-1, 0))
+	switch {
+	case from > 0:
+		begin = min(max(from-1-logBefore, 0), max(len(lines)-1, 0))
+	case v.Failure > 0:
+		begin = max(min(v.Failure-1-logBefore, len(lines)-logEnd), 0)
+	case over:
+		begin = max(len(lines)-logEnd, 0)
 	}
 	if begin > 0 {
 		v.Begin = max(begin-logWindow, 0) + 1
 	}
 	v.Lines = logLines(lines[begin:min(begin+logWindow, len(lines))], begin, at.Status == road.StageFailed)
-	if v.Done = v.Done || run.Ended(); v.Total == 0 && v.Done {
+	if v.Done = v.Done || over; v.Total == 0 && v.Done {
 		v.Reason = "It wrote nothing."
 	}
 	return v, nil

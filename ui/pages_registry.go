@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -56,7 +57,21 @@ func (c *console) collect(w http.ResponseWriter, r *http.Request, _ view.Frame) 
 	if do != "try" && do != "collect" {
 		return nil, unknownDo(do)
 	}
-	got, err := c.road.Registry.Collect(r.Context(), do == "try")
+	// An image that runs stays, also when its tag has gone on to another.
+	apps, err := c.road.Apps.Apps(r.Context(), road.AppFilter{})
+	if err != nil && !errors.Is(err, road.ErrAbsent) {
+		return nil, err
+	}
+	var keep []string
+	for _, a := range apps {
+		for _, i := range a.Images {
+			if i.Digest != "" {
+				keep = append(keep, i.Digest)
+			}
+		}
+	}
+	slices.Sort(keep)
+	got, err := c.road.Registry.Collect(r.Context(), slices.Compact(keep), do == "try")
 	if err != nil {
 		return nil, err
 	}

@@ -28,54 +28,63 @@ const (
 
 // roadRoutes lays out the addresses of the delivery road.
 func (c *console) roadRoutes(mux *http.ServeMux) {
-	get := func(area, pattern string, p page) { mux.Handle("GET "+pattern, c.signedIn(c.in(area, p))) }
-	post := func(area, pattern string, p page) { mux.Handle("POST "+pattern, c.signedIn(c.in(area, p))) }
-	get(view.AreaProjects, "/road", c.roadStrip)
+	get := func(pattern string, p page) { mux.Handle("GET "+pattern, c.signedIn(c.orAbsent(p))) }
+	post := func(pattern string, p page) { mux.Handle("POST "+pattern, c.signedIn(c.orAbsent(p))) }
+	get("/road", c.roadStrip)
 
-	get(view.AreaRuns, "/runs", c.runs)
-	post(view.AreaRuns, "/runs", c.startRun)
-	get(view.AreaRuns, "/runs/{id}", c.run)
-	post(view.AreaRuns, "/runs/{id}", c.changeRun)
-	get(view.AreaRuns, "/runs/{id}/tail", c.runTail)
-	get(view.AreaRuns, "/runs/{id}/log", c.runLog)
-	get(view.AreaRuns, "/runs/{id}/artifacts/{name...}", c.runArtifact)
+	get("/runs", c.runs)
+	post("/runs", c.startRun)
+	get("/runs/{id}", c.run)
+	post("/runs/{id}", c.changeRun)
+	get("/runs/{id}/tail", c.runTail)
+	get("/runs/{id}/log", c.runLog)
+	get("/runs/{id}/artifacts/{name...}", c.runArtifact)
 
-	get(view.AreaApps, "/apps", c.apps)
-	get(view.AreaApps, "/apps/{name}", c.app)
-	post(view.AreaApps, "/apps/{name}", c.changeApp)
-	get(view.AreaApps, "/promotions", c.promotions)
-	post(view.AreaApps, "/promotions/{id}", c.decide)
+	get("/apps", c.apps)
+	get("/apps/{name}", c.app)
+	post("/apps/{name}", c.changeApp)
+	get("/promotions", c.promotions)
+	post("/promotions/{id}", c.decide)
 
-	get(view.AreaRegistry, "/registry", c.registry)
-	post(view.AreaRegistry, "/registry", c.collect)
-	get(view.AreaRegistry, "/registry/{name...}", c.images)
-	post(view.AreaRegistry, "/registry/{name...}", c.deleteImage)
+	get("/registry", c.registry)
+	post("/registry", c.collect)
+	get("/registry/{name...}", c.images)
+	post("/registry/{name...}", c.deleteImage)
 
-	get(view.AreaGit, "/git", c.repos)
-	post(view.AreaGit, "/git", c.createRepo)
-	get(view.AreaGit, "/git/deliveries", c.deliveries)
-	post(view.AreaGit, "/git/deliveries/{id}", c.redeliver)
-	get(view.AreaGit, "/git/{owner}/{name}", c.tree)
-	get(view.AreaGit, "/git/{owner}/{name}/tree/{path...}", c.tree)
-	get(view.AreaGit, "/git/{owner}/{name}/file/{path...}", c.file)
-	get(view.AreaGit, "/git/{owner}/{name}/log", c.gitLog)
-	get(view.AreaGit, "/git/{owner}/{name}/commits/{sha}", c.commit)
-	get(view.AreaGit, "/git/{owner}/{name}/commit/{sha}", c.commit)
-	get(view.AreaGit, "/git/{owner}/{name}/compare/{range}", c.compareCommits)
+	get("/git", c.repos)
+	post("/git", c.createRepo)
+	get("/git/deliveries", c.deliveries)
+	post("/git/deliveries/{id}", c.redeliver)
+	get("/git/{owner}/{name}", c.tree)
+	get("/git/{owner}/{name}/tree/{path...}", c.tree)
+	get("/git/{owner}/{name}/file/{path...}", c.file)
+	get("/git/{owner}/{name}/log", c.gitLog)
+	get("/git/{owner}/{name}/commits/{sha}", c.commit)
+	get("/git/{owner}/{name}/commit/{sha}", c.commit)
+	get("/git/{owner}/{name}/compare/{range}", c.compareCommits)
 }
 
-// in sets a page into its part of the console. Where the part does not run, the page says what does its work.
-func (c *console) in(area string, p page) page {
+// orAbsent says, where a part of the road does not run here, what does its work.
+func (c *console) orAbsent(p page) page {
 	return func(w http.ResponseWriter, r *http.Request, f view.Frame) (templ.Component, error) {
-		f.Area = area
 		body, err := p(w, r, f)
 		if errors.Is(err, road.ErrAbsent) {
-			a := absent(area)
-			f.Title = a.Title
+			a := absent(f.Area)
+			f.Title, f.Absent = a.Title, true
 			return view.Absent(f, a), nil
 		}
 		return body, err
 	}
+}
+
+// areaOf is the part of the console that an address belongs to.
+func areaOf(path string) string {
+	for prefix, area := range map[string]string{"/runs": view.AreaRuns, "/apps": view.AreaApps, "/promotions": view.AreaApps, "/registry": view.AreaRegistry, "/git": view.AreaGit} {
+		if path == prefix || strings.HasPrefix(path, prefix+"/") {
+			return area
+		}
+	}
+	return view.AreaProjects
 }
 
 func absent(area string) view.AbsentPage {

@@ -49,6 +49,15 @@ func (c *console) runs(_ http.ResponseWriter, r *http.Request, f view.Frame) (te
 	if err != nil {
 		return nil, err
 	}
+	place := map[string]int{}
+	for i, r := range p.Queue.Queued {
+		place[r.ID] = max(r.Position, i+1)
+	}
+	for i, r := range p.List.Items {
+		if r.Status == road.RunQueued {
+			p.List.Items[i].Position = place[r.ID]
+		}
+	}
 	p.First, p.Next = nextPage(f, p.List.NextCursor)
 	return view.Runs(f, p), nil
 }
@@ -64,7 +73,7 @@ func keep(q url.Values, names ...string) url.Values {
 	return out
 }
 
-// startRun begins a run of a branch, a tag or a commit.
+// startRun begins a run of a branch.
 func (c *console) startRun(w http.ResponseWriter, r *http.Request, _ view.Frame) (templ.Component, error) {
 	if err := r.ParseForm(); err != nil {
 		return nil, formFault(err)
@@ -136,7 +145,10 @@ func (c *console) run(_ http.ResponseWriter, r *http.Request, f view.Frame) (tem
 			return nil
 		},
 		c.beside(func(ctx context.Context) (err error) {
-			apps, err = c.road.Apps.Apps(ctx, road.AppFilter{})
+			if apps, err = c.road.Apps.Apps(ctx, road.AppFilter{}); err != nil {
+				return err
+			}
+			p.Environments, err = c.road.Apps.Environments(ctx)
 			return err
 		}, stands("The applications")),
 		c.beside(func(ctx context.Context) (err error) {

@@ -141,6 +141,9 @@ type appsFake struct{ f *roadFake }
 
 func (a appsFake) Apps(_ context.Context, which road.AppFilter) ([]road.App, error) {
 	var out []road.App
+	if err := a.f.fault(road.PartGitOps); err != nil {
+		return nil, err
+	}
 	for _, v := range a.f.apps {
 		if (which.Health == "" || which.Health == v.Health) && (which.Environment == "" || which.Environment == v.Environment) && (which.Sync == "" || which.Sync == v.Sync) && strings.Contains(v.Name, which.Search) {
 			out = append(out, v)
@@ -238,8 +241,8 @@ func (g registryFake) Usage(context.Context) (road.Usage, error) {
 func (g registryFake) DeleteManifest(_ context.Context, name, digest string) error {
 	return g.f.do(road.PartRegistry, "delete %s %s", name, digest)
 }
-func (g registryFake) Collect(_ context.Context, dry bool) (road.Collected, error) {
-	return g.f.collected, g.f.do(road.PartRegistry, "collect dry=%v", dry)
+func (g registryFake) Collect(_ context.Context, keep []string, dry bool) (road.Collected, error) {
+	return g.f.collected, g.f.do(road.PartRegistry, "collect keep=%d dry=%v", len(keep), dry)
 }
 
 type gitFake struct{ f *roadFake }

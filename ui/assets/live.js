@@ -207,7 +207,10 @@
 
   function begin() {
     var box = document.querySelector(".log");
-    if (box && !/^#L\d/.test(location.hash)) toEnd(box);
+    if (!box || /^#L\d/.test(location.hash)) return;
+    toEnd(box);
+    var failed = box.querySelector("li.fails");
+    if (failed) box.scrollTop = failed.offsetTop - box.offsetTop - 60;
   }
 
   document.addEventListener("visibilitychange", function () {

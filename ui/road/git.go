@@ -133,7 +133,7 @@ func GitName(address string) string {
 		}
 		s = after
 	}
-	if owner, name, ok := strings.Cut(s, "/"); !ok || owner == "" || name == "" || strings.ContainsAny(name, "/@:") || strings.ContainsAny(owner, "@:") {
+	if owner, name, ok := strings.Cut(s, "/"); !ok || owner == "" || name == "" || strings.ContainsAny(name, "/@:") || strings.ContainsAny(owner, "@:") || owner[0] == '.' || name[0] == '.' {
 		return ""
 	}
 	return s

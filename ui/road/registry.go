@@ -13,7 +13,8 @@ type Registry interface {
 	Manifest(ctx context.Context, repository, digest string) (Manifest, error)
 	Usage(ctx context.Context) (Usage, error)
 	DeleteManifest(ctx context.Context, repository, digest string) error
-	Collect(ctx context.Context, dryRun bool) (Collected, error)
+	// Collect frees the space of what nothing names, or with dryRun only counts it. The digests of keep stay.
+	Collect(ctx context.Context, keep []string, dryRun bool) (Collected, error)
 }
 
 // ImageRepository is a named set of images.

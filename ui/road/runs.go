@@ -57,6 +57,7 @@ type Run struct {
 	StartedAt, FinishedAt    *time.Time
 	Position                 int // in the queue, from 1; 0 when it does not wait
 	RetryOf                  string
+	Service                  string // empty until the run has read fawkes.yaml
 	Image, Digest            string
 	PromotedTo               []string
 	Gate                     *Gate
@@ -129,6 +130,8 @@ type Isolation struct {
 type Queue struct {
 	Limit   int
 	Running int
+	Waiting int    // how many wait; Queued may have the first of them only
+	Reason  string // why none begins, when nothing can
 	Queued  []Run
 }
 

@@ -37,6 +37,7 @@ type Frame struct {
 	Roles    string
 	Search   string
 	Area     string                  // the part of the console, projects when empty
+	Absent   bool                    // that part is not run here, and has no API
 	Keep     url.Values              // what a search keeps of the address
 	May      func(scope string) bool // what the reader may do; nil for nothing
 	Now      time.Time
@@ -126,6 +127,23 @@ func (f Frame) area() area {
 		}
 	}
 	return all[0]
+}
+
+// apiDocs is the reference of the API that the page draws.
+func (f Frame) apiDocs() string {
+	if f.Absent {
+		return "/api/" + areas()[0].Service + "/docs"
+	}
+	return "/api/" + f.area().Service + "/docs"
+}
+
+// AreaLink is the first page of the part that the page belongs to, and its name.
+func (f Frame) AreaLink() (href, label string) {
+	a := f.area()
+	if a.Key == AreaProjects {
+		return "/", "All projects"
+	}
+	return a.Href, a.Label
 }
 
 // areaHref is where the navigation leads; the overview keeps its window.
