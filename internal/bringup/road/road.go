@@ -108,10 +108,10 @@ type connection struct {
 
 func (r *Road) connections(publicKey string) []connection {
 	s := r.secrets
-	hook := func(path, secret, repository string, except ...string) map[string]any {
+	hook := func(path, secret, repository string) map[string]any {
 		return map[string]any{
 			"url": r.Base + path, "secret": secret, "events": []string{"push", "create", "delete"},
-			"repository": repository, "except": except, "active": true,
+			"repository": repository, "active": true,
 		}
 	}
 	at := func(address, token string) map[string]any { return map[string]any{"url": address, "token": token} }
@@ -139,8 +139,8 @@ func (r *Road) connections(publicKey string) []connection {
 			"public_key":     publicKey,
 			"webhook_secret": s.GitOpsHook,
 		}},
-		{"the webhook of the delivery metrics", "/api/git/v1/hooks/dora", hook("/webhooks/dora/github", s.GitHubSource.Secret, "*", EnvironmentsRepository)},
-		{"the webhook of the runner", "/api/git/v1/hooks/runner", hook("/webhooks/runner/github", s.RunnerHook, "*", EnvironmentsRepository)},
+		{"the webhook of the delivery metrics", "/api/git/v1/hooks/dora", hook("/webhooks/dora/github", s.GitHubSource.Secret, "* !"+EnvironmentsRepository)},
+		{"the webhook of the runner", "/api/git/v1/hooks/runner", hook("/webhooks/runner/github", s.RunnerHook, "* !"+EnvironmentsRepository)},
 		{"the webhook of GitOps", "/api/git/v1/hooks/gitops", hook("/webhooks/gitops/github", s.GitOpsHook, EnvironmentsRepository)},
 	}
 }
