@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -28,13 +27,12 @@ const (
 type backendRun struct {
 	env  []string
 	body io.Reader // nil: none
-	// limit is how much of the body may be drained after the program has ended.
+	// drain says that a body is heard to its end, also after the program has ended.
 	drain bool
 }
 
-// runBackend runs the program and sends its answer. The error is nil once an answer has begun, however it went on;
-// usage is what the program and all that it started took.
-func (g program) runBackend(ctx context.Context, w http.ResponseWriter, run backendRun) (usage *syscall.Rusage, err error) {
+// runBackend runs the program and sends its answer. The error is nil once an answer has begun, however it went on.
+func (g program) runBackend(ctx context.Context, w http.ResponseWriter, run backendRun) error {
 	cmd := exec.CommandContext(ctx, g.path, "http-backend") //nolint:gosec // found once, by its name
 	cmd.Dir, cmd.Env = g.home, run.env
 	apart(cmd)
@@ -42,19 +40,19 @@ func (g program) runBackend(ctx context.Context, w http.ResponseWriter, run back
 	cmd.Stderr = stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, fmt.Errorf("run git: %w", err)
+		return fmt.Errorf("run git: %w", err)
 	}
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		return nil, fmt.Errorf("run git: %w", err)
+		return fmt.Errorf("run git: %w", err)
 	}
 	control := http.NewResponseController(w)
 	// git answers while it still reads: progress of a push.
 	if err := control.EnableFullDuplex(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, fmt.Errorf("run git: %w", err)
+		return fmt.Errorf("run git: %w", err)
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("run git: %w", err)
+		return fmt.Errorf("run git: %w", err)
 	}
 	fed := make(chan error, 1)
 	go func() { fed <- pour(in, run.body) }()
@@ -65,19 +63,16 @@ func (g program) runBackend(ctx context.Context, w http.ResponseWriter, run back
 		_, _ = io.Copy(io.Discard, out)
 	}
 	werr := cmd.Wait()
-	if cmd.ProcessState != nil {
-		usage, _ = cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	}
 	ferr := settle(control, run, fed)
 	switch {
 	case began:
-		return usage, nil
+		return nil
 	case ferr != nil:
-		return usage, ferr // the body was at fault
+		return ferr // the body was at fault
 	case ctx.Err() != nil:
-		return usage, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	return usage, &gitError{op: "serve git", stderr: stderr.String(), err: errors.Join(aerr, werr)}
+	return &gitError{op: "serve git", stderr: stderr.String(), err: errors.Join(aerr, werr)}
 }
 
 // pour gives the body to the program and closes its input. That the program reads no more is no fault of the body.

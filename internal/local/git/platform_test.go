@@ -59,7 +59,6 @@ type platform struct {
 	admin, write, read string // tokens
 	issuer             issuer
 	url                string
-	server             *httptest.Server
 	log                *logBuffer
 	stop               func() // ends this run, as a crash does: nothing is told
 	registry           *prometheus.Registry
@@ -121,10 +120,8 @@ func (p *platform) begin(background bool) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if p.server == nil { // the address stays over restarts
-		p.server = httptest.NewUnstartedServer(nil)
-		p.url = "http://" + p.server.Listener.Addr().String()
-	}
+	server := httptest.NewUnstartedServer(nil)
+	p.url = "http://" + server.Listener.Addr().String()
 	p.registry = prometheus.NewRegistry()
 	s, err := m.New(p.t.Context(), module.Deps{
 		Config: c.Section("git"), Log: slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Metrics: p.registry,
@@ -133,15 +130,8 @@ func (p *platform) begin(background bool) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if p.server.URL == "" {
-		p.server.Config.Handler = s.Handler
-		p.server.Start()
-	} else {
-		old := p.server
-		p.server = httptest.NewServer(s.Handler)
-		_ = old
-		p.url = p.server.URL
-	}
+	server.Config.Handler = s.Handler
+	server.Start()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	if background {
@@ -149,7 +139,6 @@ func (p *platform) begin(background bool) {
 	} else {
 		done <- nil
 	}
-	server := p.server
 	p.stop = sync.OnceFunc(func() {
 		server.CloseClientConnections()
 		server.Close()

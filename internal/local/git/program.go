@@ -34,7 +34,8 @@ func safety() []setting {
 		{"core.fsmonitor", "false"},
 		{"core.quotePath", "false"},
 		{"core.bigFileThreshold", "8m"}, // larger files are streamed, not held
-		{"core.packedGitLimit", "128m"},
+		{"core.packedGitWindowSize", "8m"},
+		{"core.packedGitLimit", "64m"},
 		{"core.deltaBaseCacheLimit", "32m"},
 		{"core.logAllRefUpdates", "always"},
 		{"core.fsync", "committed,reference"}, // what a client is told is stored, is

@@ -17,8 +17,8 @@ var preReceive string
 // of them must allow what is done.
 type Rule struct {
 	Branch      string `json:"branch" maxLength:"200" doc:"A branch, or a pattern in which * stands for any characters." example:"main"`
-	AllowForce  bool   `json:"allow_force,omitempty" doc:"Whether its history may be replaced."`
-	AllowDelete bool   `json:"allow_delete,omitempty" doc:"Whether it may be deleted."`
+	AllowForce  bool   `json:"allow_force" required:"false" doc:"Whether its history may be replaced."`
+	AllowDelete bool   `json:"allow_delete" required:"false" doc:"Whether it may be deleted."`
 }
 
 // ruleText is the form in which the hook reads rules.

@@ -63,9 +63,8 @@ type Service struct {
 	tidy   chan string // repositories to look after
 	count  counters
 
-	ready  sync.Mutex
-	guard  *guard // nil until the folder is prepared
-	adopts bool   // whether the folder was compared with the database
+	ready sync.Mutex
+	guard *guard // nil until the folder is prepared
 }
 
 type counters struct {
@@ -161,10 +160,14 @@ const (
 func (s *Service) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if _, err := s.prepare(ctx); err != nil {
-		return err
+	_, err := s.prepare(ctx)
+	if err == nil {
+		err = s.recover(ctx)
 	}
-	if err := s.recover(ctx); err != nil {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // it is being stopped
+	}
+	if err != nil {
 		return err
 	}
 	var wg sync.WaitGroup

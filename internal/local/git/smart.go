@@ -150,10 +150,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, c call) error {
 		}
 	}
 	run.env = s.environment(r, c, guard, root, path, repository.Protected)
-	usage, err := s.git.runBackend(r.Context(), w, run)
-	if usage != nil {
-		s.log.Debug("git was run", "repository", c.name, "does", c.does(), "most_kib", usage.Maxrss)
-	}
+	err = s.git.runBackend(r.Context(), w, run)
 	if c.writes() && !c.refs {
 		// Whatever became of the client: the references may have moved.
 		if aerr := s.announce(context.WithoutCancel(r.Context()), c.name, c.who.Name); aerr != nil {
