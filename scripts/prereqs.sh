@@ -22,6 +22,7 @@ has_chromium() {
 
 has_compiler() { command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1; }
 has_shellcheck() { command -v shellcheck >/dev/null 2>&1; }
+has_skopeo() { command -v skopeo >/dev/null 2>&1; }
 
 # missing NEED... prints the Debian packages that provide what is absent.
 missing() {
@@ -32,6 +33,7 @@ missing() {
       postgres) has_postgres || echo postgresql ;;
       chromium) has_chromium || echo chromium ;;
       shellcheck) has_shellcheck || echo shellcheck ;;
+      skopeo) has_skopeo || echo skopeo ;;
       *) echo "prereqs: no such need: $need" >&2; return 2 ;;
     esac
   done
@@ -39,7 +41,7 @@ missing() {
 
 needs_of() {
   case "${1-}" in
-    test) echo compiler postgres chromium shellcheck ;;
+    test) echo compiler postgres chromium shellcheck skopeo ;;
     lint) echo shellcheck ;;
     bench) echo postgres ;;
     *) echo "usage: scripts/prereqs.sh test|lint|bench" >&2; return 2 ;;

@@ -224,8 +224,15 @@ func (s *server) removeBlobs(c collection, young time.Time, gone map[revision]bo
 	return nil
 }
 
+// uploadAge is how long nothing must have come to an upload before it counts as given up, whatever the collection's
+// MinAge.
+const uploadAge = 15 * time.Minute
+
 // collectUploads removes uploads to which nothing came for as long as MinAge.
 func (s *server) collectUploads(ctx context.Context, c collection, young time.Time, out *collected) error {
+	if latest := s.clock.Now().Add(-uploadAge); young.After(latest) {
+		young = latest
+	}
 	names, err := s.layout.names()
 	if err != nil {
 		return fmt.Errorf("list the repositories: %w", err)
