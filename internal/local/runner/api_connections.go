@@ -145,5 +145,6 @@ func (s *Service) setConnections(ctx context.Context, in *struct{ Body connectio
 		return nil, err
 	}
 	s.poke()
+	s.outbox.Wake()
 	return s.getConnections(ctx, nil)
 }

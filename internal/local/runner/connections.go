@@ -50,9 +50,6 @@ func (c Connections) repository(name string) string {
 	return strings.TrimRight(c.Git.URL, "/") + "/" + name + ".git"
 }
 
-// eventsAddress is where CDEvents go.
-func (c Connections) eventsAddress() string { return c.Events.URL }
-
 // checkURL accepts an address of a server; files are for a git server that is a folder.
 func checkURL(field, text string, files bool) error {
 	if text == "" {

@@ -12,6 +12,7 @@ import (
 type counters struct {
 	runs       *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
+	reports    *prometheus.CounterVec
 	seconds    prometheus.Histogram
 }
 
@@ -23,13 +24,16 @@ func newCounters(reg prometheus.Registerer, s *Service) (counters, error) {
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fawkes_runner_deliveries_total", Help: "Webhook deliveries, by result.",
 		}, []string{"result"}),
+		reports: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fawkes_runner_reports_total", Help: "Attempts to report the end of a run as a CDEvent, by result.",
+		}, []string{"result"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "fawkes_runner_run_seconds", Help: "How long runs took from their beginning to their end.",
 			Buckets: []float64{1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600, 1800, 3600},
 		}),
 	}
 	for _, m := range []prometheus.Collector{
-		c.runs, c.deliveries, c.seconds,
+		c.runs, c.deliveries, c.reports, c.seconds,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "fawkes_runner_queue_runs", Help: "Runs that wait."}, func() float64 {
 			queued, _ := s.counted()
 			return queued

@@ -211,8 +211,8 @@ func (e *execution) finish(status Status, reason string) Run {
 	}
 	r.Detail.close(status, r.Reason, now)
 	err := e.s.store.Move(ctx, r, Running, func(ctx context.Context, tx *sql.Tx) error {
-		if told || r.Detail.Service == "" && status == Failed {
-			return nil // it has been reported, or has not begun
+		if told {
+			return nil // the golden path has reported it
 		}
 		return e.s.reportEnd(ctx, tx, r)
 	})
@@ -220,6 +220,7 @@ func (e *execution) finish(status Status, reason string) Run {
 		// It stays marked as running, and the next start puts it in order.
 		e.s.log.Warn("the end of a run could not be stored", "run", r.ID, "err", err)
 	}
+	e.s.outbox.Wake()
 	e.s.hub.changed(r.ID)
 	return r
 }
@@ -326,7 +327,7 @@ func (e *execution) environ(c Connections, home string) []string {
 		"HOME=" + home,
 		"FAWKES_RUN_ID=" + r.ID,
 		"FAWKES_RUN_ATTEMPT=" + strconv.Itoa(r.Attempt),
-		"FAWKES_RUN_URL=" + e.s.config.PublicURL + "/runs/" + r.ID,
+		"FAWKES_RUN_URL=" + e.s.address(r.ID),
 		"FAWKES_REPOSITORY=" + r.CloneURL,
 		"FAWKES_REPOSITORY_NAME=" + r.Repository,
 		"FAWKES_BRANCH=" + r.Branch,
@@ -338,7 +339,7 @@ func (e *execution) environ(c Connections, home string) []string {
 		{"FAWKES_REGISTRY", c.Registry.Host}, {"FAWKES_REGISTRY_TOKEN", c.Registry.Token},
 		{"FAWKES_ENVIRONMENTS_URL", c.Environments.URL}, {"FAWKES_ENVIRONMENTS_BRANCH", c.Environments.Branch},
 		{"FAWKES_ENVIRONMENTS_TOKEN", c.Environments.Token},
-		{"FAWKES_EVENTS_URL", c.eventsAddress()}, {"FAWKES_EVENTS_TOKEN", c.Events.Token},
+		{"FAWKES_EVENTS_URL", c.Events.URL}, {"FAWKES_EVENTS_TOKEN", c.Events.Token},
 		{"FAWKES_SIGNING_KEY", c.Signing.KeyFile}, {"FAWKES_SIGNING_PASSWORD", c.Signing.Password},
 		{"FAWKES_GO_CACHE", e.s.config.GoCache}, {"FAWKES_TOOLS", e.s.config.Tools},
 	} {

@@ -21,6 +21,9 @@ func (s *Service) tidy(ctx context.Context) {
 	if err := s.store.Forget(ctx, s.clock.Now().Add(-rememberFor)); err != nil && ctx.Err() == nil {
 		s.log.Warn("old deliveries could not be forgotten", "err", err)
 	}
+	if _, err := s.outbox.Prune(ctx, s.clock.Now().Add(-rememberFor)); err != nil && ctx.Err() == nil {
+		s.log.Warn("old reports could not be forgotten", "err", err)
+	}
 }
 
 func (s *Service) tidyFiles(ctx context.Context) error {

@@ -32,6 +32,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 	"github.com/fawkes-idp/fawkes/internal/kit/clock"
 	"github.com/fawkes-idp/fawkes/internal/kit/sqlstore"
+	"github.com/fawkes-idp/fawkes/internal/kit/webhook"
 	"github.com/fawkes-idp/fawkes/internal/sandbox"
 )
 
@@ -58,6 +59,7 @@ type Config struct {
 type Service struct {
 	config  Config
 	store   *store
+	outbox  *webhook.Outbox
 	clock   clock.Clock
 	log     *slog.Logger
 	auth    *auth.Verifier
@@ -88,6 +90,7 @@ func newService(c Config, db *sqlstore.DB, clk clock.Clock, log *slog.Logger, re
 		config: c, store: &store{db: db}, clock: clk, log: log, auth: verifier, hub: newHub(),
 		streams: make(chan struct{}, mostStreams), wake: make(chan struct{}, 1), active: map[string]*activeRun{},
 	}
+	s.outbox = webhook.New(db, webhook.Options{Clock: clk, Log: log, Endpoint: s.receiver, Agent: "fawkes-runner", Observe: s.reported})
 	var err error
 	s.count, err = newCounters(reg, s)
 	return s, err
@@ -105,6 +108,7 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	s.running.Go(func() { _ = s.outbox.Run(ctx) }) // it logs what fails, and tries again
 	defer s.running.Wait()
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
@@ -146,6 +150,7 @@ func (s *Service) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.outbox.Wake()
 	for _, r := range ended {
 		s.count.ended(r)
 		s.hub.changed(r.ID)

@@ -36,7 +36,30 @@ CREATE TABLE connections (
     text TEXT    NOT NULL
 );
 
+-- Reports that are to be sent (internal/kit/webhook).
+CREATE TABLE outbox (
+    id           BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key          TEXT NOT NULL UNIQUE,
+    target       TEXT NOT NULL,
+    url          TEXT NOT NULL,
+    header       TEXT NOT NULL,
+    body         BYTEA NOT NULL,
+    secret       TEXT NOT NULL,
+    note         TEXT NOT NULL,
+    state        TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
+    attempts     BIGINT NOT NULL,
+    status       BIGINT,
+    error        TEXT,
+    created_at   BIGINT NOT NULL,
+    queued_at    BIGINT NOT NULL,
+    next_at      BIGINT NOT NULL,
+    delivered_at BIGINT
+);
+CREATE INDEX outbox_queue ON outbox (state, target, id);
+CREATE INDEX outbox_page ON outbox (target, id);
+
 -- +goose Down
+DROP TABLE outbox;
 DROP TABLE connections;
 DROP TABLE deliveries;
 DROP TABLE runs;

@@ -36,7 +36,30 @@ CREATE TABLE connections (
     text TEXT    NOT NULL
 ) STRICT;
 
+-- Reports that are to be sent (internal/kit/webhook).
+CREATE TABLE outbox (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    key          TEXT NOT NULL UNIQUE,
+    target       TEXT NOT NULL,
+    url          TEXT NOT NULL,
+    header       TEXT NOT NULL,
+    body         BLOB NOT NULL,
+    secret       TEXT NOT NULL,
+    note         TEXT NOT NULL,
+    state        TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
+    attempts     INTEGER NOT NULL,
+    status       INTEGER,
+    error        TEXT,
+    created_at   INTEGER NOT NULL,
+    queued_at    INTEGER NOT NULL,
+    next_at      INTEGER NOT NULL,
+    delivered_at INTEGER
+) STRICT;
+CREATE INDEX outbox_queue ON outbox (state, target, id);
+CREATE INDEX outbox_page ON outbox (target, id);
+
 -- +goose Down
+DROP TABLE outbox;
 DROP TABLE connections;
 DROP TABLE deliveries;
 DROP TABLE runs;
