@@ -56,7 +56,7 @@ func TestAJavaServiceBuildsAndPassesItsTests(t *testing.T) {
 	}
 	dir := rendered(t, "java")
 	command(t, dir, "stages", "build", "command")
-	if _, err := os.Stat(filepath.Join(dir, "build", "image", "app", "service.jar")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "build", "libs", "service.jar")); err != nil {
 		t.Error(err)
 	}
 	command(t, dir, "stages", "unit-test", "command")

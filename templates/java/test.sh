@@ -7,7 +7,7 @@ case "${1-}" in
   behavior) tests=BehaviorTest ;;
   *) echo "usage: test.sh unit|behavior" >&2; exit 2 ;;
 esac
-[ -f build/image/app/service.jar ] || ./build.sh
+[ -f build/libs/service.jar ] || ./build.sh
 rm -rf build/tests
 mkdir -p build/tests
 javac --release 17 -Xlint:all -cp build/classes -d build/tests test/*.java

@@ -19,7 +19,7 @@ final class BehaviorTest {
   private record Program(Process process, String url) implements AutoCloseable {
     static Program start(Map<String, String> env) throws IOException {
       String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-      ProcessBuilder builder = new ProcessBuilder(java, "-jar", "build/image/app/service.jar");
+      ProcessBuilder builder = new ProcessBuilder(java, "-jar", "build/libs/service.jar");
       builder.environment().putAll(Map.of("PORT", "0", "ENVIRONMENT", "behavior"));
       builder.environment().putAll(env);
       Process process = builder.start();
