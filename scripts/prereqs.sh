@@ -48,6 +48,18 @@ needs_of() {
   esac
 }
 
+# toolchains names those of the templates' languages that are absent. They are heavy and are not installed here:
+# a test that lacks one says so in its log, and fails when FAWKES_EVERY_TOOLCHAIN=1.
+toolchains() {
+  local program absent=()
+  for program in node python3 javac kubectl; do
+    command -v "$program" >/dev/null 2>&1 || absent+=("$program")
+  done
+  if [ "${#absent[@]}" -gt 0 ]; then
+    echo "prereqs: NOT TESTED: ${absent[*]} not installed, so what the templates need of it is not run" >&2
+  fi
+}
+
 # as_root prints the words to put before a command that needs root; it fails when there are none.
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
@@ -82,6 +94,7 @@ install_packages() {
 main() {
   local target=${1-} needs packages
   needs=$(needs_of "$target")
+  if [ "$target" = test ]; then toolchains; fi
   # shellcheck disable=SC2086 # words on purpose
   packages=$(missing $needs)
   if [ -z "$packages" ]; then
