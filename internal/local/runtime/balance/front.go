@@ -49,9 +49,10 @@ func (f *Front) Addr() net.Addr { return f.listener.Addr() }
 // Speak says whether connections from now on are HTTP.
 func (f *Front) Speak(http bool) { f.http.Store(http) }
 
-// Close takes no more connections, waits for what is at hand until ctx ends, and cuts the rest.
+// Close takes no more connections, cuts streams, waits for requests at hand until ctx ends, and cuts the rest.
 func (f *Front) Close(ctx context.Context) {
 	f.listener.Close()
+	f.pool.end()
 	if f.server.Shutdown(ctx) != nil {
 		f.server.Close()
 	}
