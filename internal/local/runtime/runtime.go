@@ -240,7 +240,7 @@ func (r *Runtime) openIngress(ctx context.Context, p savedPlatform) error {
 		p.Ingress = port
 	}
 	if err := r.store.savePlatform(p); err != nil {
-		l.Close()
+		_ = l.Close()
 		return err
 	}
 	r.mu.Lock()

@@ -226,7 +226,7 @@ func (b *Backend) cut(all bool) {
 	}
 	b.mu.Unlock()
 	for _, c := range open {
-		c.Close()
+		_ = c.Close()
 	}
 }
 
