@@ -9,7 +9,7 @@ import (
 
 // BenchmarkKillToServing measures the time from kill -9 of the only instance until a request is answered.
 func BenchmarkKillToServing(b *testing.B) {
-	w := newWorld(b)
+	w := newWorld(b, func(o *Options) { o.BackOff = time.Nanosecond }) // each kill counts as the first
 	w.apply("hello", "r1", manifests("hello", w.image("v1", true), 1, "", readyz))
 	w.healthy("hello")
 	service := w.service("hello")

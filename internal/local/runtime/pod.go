@@ -150,7 +150,7 @@ func (p *pod) run() {
 		}
 	}()
 	folder := p.d.app.r.instanceFolder(p.d.app.name, p.name)
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	defer p.freePorts()
 	log, err := openLog(filepath.Join(p.d.app.r.logFolder(p.d.app.name), p.name+".log"))
 	if err != nil {
@@ -161,7 +161,7 @@ func (p *pod) run() {
 	p.mu.Lock()
 	p.log = log
 	p.mu.Unlock()
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 
 	img, ok := p.pull(ctx)
 	if !ok {

@@ -144,9 +144,9 @@ func TestRecreateWaitsUntilTheOldOnesAreGone(t *testing.T) {
 
 func TestPausesGrowAndBeginAnew(t *testing.T) {
 	b := backOff{first: 10 * time.Second}
-	for _, want := range []time.Duration{0, 10, 20, 40, 80, 160, 300, 300} {
-		if got := b.next(time.Second); got != want*time.Second {
-			t.Errorf("the pause is %s, want %s", got, want*time.Second)
+	for _, want := range []time.Duration{0, 10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 300 * time.Second, 300 * time.Second} {
+		if got := b.next(time.Second); got != want {
+			t.Errorf("the pause is %s, want %s", got, want)
 		}
 	}
 	if got := b.next(10 * time.Minute); got != 0 {

@@ -48,7 +48,7 @@ func Check(objs []Object) []Problem { return manifest.Check(objs) }
 // App is an application: what belongs together, is rolled out together and has one health.
 type App struct {
 	Name      string // [a-z0-9-], at most 63
-	Namespace string // of objects that say none; "" is "default"
+	Namespace string // "" is that of the objects, else "default"
 	Objects   []Object
 }
 
@@ -240,7 +240,7 @@ func (r *Runtime) openIngress(ctx context.Context, p savedPlatform) error {
 		p.Ingress = port
 	}
 	if err := r.store.savePlatform(p); err != nil {
-		l.Close()
+		_ = l.Close()
 		return err
 	}
 	r.mu.Lock()
@@ -303,6 +303,11 @@ var appName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 func (r *Runtime) Apply(ctx context.Context, want App, revision string) error {
 	if !appName.MatchString(want.Name) {
 		return fmt.Errorf("application name %q: use a-z, 0-9 and -, at most 63", want.Name)
+	}
+	for _, o := range want.Objects {
+		if want.Namespace == "" && o.Kind() != "Namespace" {
+			want.Namespace = o.Namespace()
+		}
 	}
 	if want.Namespace == "" {
 		want.Namespace = "default"
