@@ -138,7 +138,8 @@ func (c *console) changeApp(w http.ResponseWriter, r *http.Request, _ view.Frame
 		return nil, formFault(err)
 	}
 	ctx, name, form := r.Context(), r.PathValue("name"), r.PostForm
-	do, err := form.Get("do"), error(nil)
+	do := form.Get("do")
+	var err error
 	switch do {
 	case "sync":
 		dry := form.Get("dry_run") == "true"

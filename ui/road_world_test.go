@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 	"github.com/fawkes-idp/fawkes/ui/road"
 )
 
@@ -57,13 +56,13 @@ func roadWorld() *roadFake {
 	good := run("run-106", "fawkes/hello", "A page for those who come first", road.RunSucceeded, 40*time.Minute, 106)
 	good.Stages, good.FinishedAt = stagesUntil("", "", *good.StartedAt), ptr(good.StartedAt.Add(19*time.Second))
 	good.Digest, good.Image, good.PromotedTo = roadDigest, "127.0.0.1:8080/fawkes/hello", []string{"production"}
-	good.Gate = &road.Gate{Passed: true, Rules: []road.GateRule{{"secrets", true, "no secret found, 0 allowed"}, {"static_analysis", true, "2 findings, none an error"}, {"tests", true, "14 tests passed"}}}
+	good.Gate = &road.Gate{Passed: true, Rules: []road.GateRule{{Name: "secrets", Passed: true, Detail: "no secret found, 0 allowed"}, {Name: "static_analysis", Passed: true, Detail: "2 findings, none an error"}, {Name: "tests", Passed: true, Detail: "14 tests passed"}}}
 	good.Isolation, good.CPUSeconds, good.PeakMemory = running.Isolation, num(21.4), ptr(int64(412_000_000))
 	bad := run("run-105", "team/shop", "Prices "+hostile, road.RunFailed, 2*time.Hour, 105)
 	bad.Stages, bad.FinishedAt, bad.Reason = stagesUntil("unit-test", road.StageFailed, *bad.StartedAt), ptr(bad.StartedAt.Add(6*time.Second)), "2 of 14 tests failed"
 	leak := run("run-104", "team/shop", "Pay by card", road.RunFailed, 3*time.Hour, 104)
 	leak.Stages, leak.FinishedAt, leak.Reason = stagesUntil("secrets", road.StageFailed, *leak.StartedAt), ptr(leak.StartedAt.Add(8*time.Second)), "the quality gate refused it: 1 secret"
-	leak.Gate = &road.Gate{Rules: []road.GateRule{{"secrets", false, "1 secret found, 0 allowed"}, {"tests", true, "14 tests passed"}}}
+	leak.Gate = &road.Gate{Rules: []road.GateRule{{Name: "secrets", Passed: false, Detail: "1 secret found, 0 allowed"}, {Name: "tests", Passed: true, Detail: "14 tests passed"}}}
 	canceled := run("run-103", "team/shop", "Try another cache", road.RunCanceled, 5*time.Hour, 103)
 	canceled.Branch, canceled.FinishedAt, canceled.Reason = "feature/cache", ptr(canceled.StartedAt.Add(3*time.Second)), "canceled by Ada Lovelace"
 	canceled.Stages = stagesUntil("build", road.StageCanceled, *canceled.StartedAt)
@@ -103,24 +102,24 @@ func (f *roadFake) world() {
 	app := func(service, environment, health, sync string, n int, digest string) road.App {
 		return road.App{Name: service + "-" + environment, Service: service, Environment: environment, Project: service, Path: "apps/" + service + "/" + environment,
 			Repository: "http://127.0.0.1:8080/git/fawkes/environments.git", Automatic: true, Sync: sync, Revision: sha(900 + n), Health: health, HealthSince: before(38 * time.Minute),
-			Images: []road.AppImage{{"127.0.0.1:8080/fawkes/" + service, digest, sha(n)}}, URL: "http://" + service + ".localhost:8081", Desired: 2, Ready: 2,
+			Images: []road.AppImage{{Name: "127.0.0.1:8080/fawkes/" + service, Digest: digest, Revision: sha(n)}}, URL: "http://" + service + ".localhost:8081", Desired: 2, Ready: 2,
 			SourceRepository: "http://127.0.0.1:8080/git/fawkes/" + service + ".git", SourceRevision: sha(n), UpdatedAt: before(3 * time.Second),
 			Operation: &road.Operation{Phase: road.PhaseSucceeded, StartedAt: before(39 * time.Minute), FinishedAt: before(38 * time.Minute), By: "gitops", Revision: sha(900 + n)}}
 	}
 	shop := app("shop", "production", road.Degraded, road.OutOfSync, 92, old)
 	shop.Ready, shop.HealthMessage = 1, "instance shop-2 exits with 1 after 0.4 s: listen tcp :80: permission "+hostile
 	shop.Operation = &road.Operation{Phase: road.PhaseFailed, Message: "not healthy within 60 s; rolled back to " + sha(91)[:7], StartedAt: before(5 * time.Minute), FinishedAt: before(4 * time.Minute), By: "ada", Revision: sha(992)}
-	shop.Conditions = []road.Condition{{"SyncError", "Deployment/shop: spec.template.spec.hostNetwork cannot be had without a container"}}
+	shop.Conditions = []road.Condition{{Type: "SyncError", Message: "Deployment/shop: spec.template.spec.hostNetwork cannot be had without a container"}}
 	rolling := app("hello", "dev", road.Progressing, road.Synced, 107, roadDigest)
 	rolling.Ready, rolling.Operation = 1, &road.Operation{Phase: road.PhaseRunning, Message: "waiting for 1 of 2 replicas", StartedAt: before(4 * time.Second), By: "gitops", Revision: sha(907)}
 	staging := app("hello", "staging", road.Healthy, road.Synced, 106, roadDigest)
 	staging.PausedByWindow = "no roll-out on Saturday and Sunday"
 	production := app("hello", "production", road.Healthy, road.Synced, 106, roadDigest)
-	production.Resources = []road.Resource{{"Deployment", "hello", road.Synced, road.Healthy, ""}, {"Service", "hello", road.Synced, road.Healthy, ""}, {"ConfigMap", "hello", road.OutOfSync, "", "differs in data.GREETING"}}
+	production.Resources = []road.Resource{{Kind: "Deployment", Name: "hello", Status: road.Synced, Health: road.Healthy, Message: ""}, {Kind: "Service", Name: "hello", Status: road.Synced, Health: road.Healthy, Message: ""}, {Kind: "ConfigMap", Name: "hello", Status: road.OutOfSync, Health: "", Message: "differs in data.GREETING"}}
 	f.apps = []road.App{rolling, staging, production, app("shop", "dev", road.Healthy, road.Synced, 105, roadDigest), shop}
 	f.diff = []road.ResourceDiff{
-		{"Deployment", "shop", "update", "@@ -10,4 +10,4 @@\n spec:\n-  replicas: 1\n+  replicas: 2\n   selector: <x>\n"},
-		{"ConfigMap", "shop", "create", "+apiVersion: v1\n+kind: ConfigMap\n"}, {"Service", "shop", "none", ""},
+		{Kind: "Deployment", Name: "shop", Change: "update", Patch: "@@ -10,4 +10,4 @@\n spec:\n-  replicas: 1\n+  replicas: 2\n   selector: <x>\n"},
+		{Kind: "ConfigMap", Name: "shop", Change: "create", Patch: "+apiVersion: v1\n+kind: ConfigMap\n"}, {Kind: "Service", Name: "shop", Change: "none", Patch: ""},
 	}
 	f.history = []road.Sync{
 		{ID: "12", Revision: sha(906), Digest: roadDigest, SourceRevision: sha(106), Phase: road.PhaseSucceeded, StartedAt: before(39 * time.Minute), FinishedAt: before(38 * time.Minute), By: "gitops"},
@@ -141,11 +140,11 @@ func (f *roadFake) world() {
 		{ID: "p7", Service: "shop", From: "staging", To: "production", SourceRevision: sha(105), State: road.PromotionWaitsApproval, RequestedAt: before(12 * time.Minute)},
 		{ID: "p6", Service: "hello", From: "dev", To: "staging", SourceRevision: sha(106), State: road.PromotionDone, RequestedAt: before(50 * time.Minute), DecidedBy: "ada"},
 	}
-	f.images = []road.ImageRepository{{"fawkes/hello", 4, 6, 38_000_000, before(40 * time.Minute)}, {"team/shop", 1, 1, 10_200_000, nil}}
+	f.images = []road.ImageRepository{{Name: "fawkes/hello", Tags: 4, Manifests: 6, Size: 38_000_000, PushedAt: before(40 * time.Minute)}, {Name: "team/shop", Tags: 1, Manifests: 1, Size: 10_200_000, PushedAt: nil}}
 	f.manifests = []road.Manifest{
 		{Digest: roadDigest, MediaType: "application/vnd.oci.image.manifest.v1+json", Tags: []string{"main", sha(106)[:12]}, Size: 9_400_000, CreatedAt: before(40 * time.Minute), Platform: "linux/amd64", Entrypoint: "/app/hello", Signed: true, SBOM: true,
-			Revision: sha(106), Source: "http://127.0.0.1:8080/git/fawkes/hello.git", Layers: []road.Layer{{roadDigest, "application/vnd.oci.image.layer.v1.tar+gzip", 9_000_000}},
-			Annotations: map[string]string{"org.opencontainers.image.revision": sha(106), "note": hostile}, Config: `{"config":{"Entrypoint":["/app/hello"]}}`, Referrers: []road.Referrer{{old, "application/vnd.cyclonedx+json", 2048}}},
+			Revision: sha(106), Source: "http://127.0.0.1:8080/git/fawkes/hello.git", Layers: []road.Layer{{Digest: roadDigest, MediaType: "application/vnd.oci.image.layer.v1.tar+gzip", Size: 9_000_000}},
+			Annotations: map[string]string{"org.opencontainers.image.revision": sha(106), "note": hostile}, Config: `{"config":{"Entrypoint":["/app/hello"]}}`, Referrers: []road.Referrer{{Digest: old, Type: "application/vnd.cyclonedx+json", Size: 2048}}},
 		{Digest: old, Tags: nil, Size: 9_300_000, CreatedAt: before(30 * time.Hour), Platform: "linux/amd64"},
 	}
 	f.collected = road.Collected{Blobs: 3, Manifests: 1, Bytes: 1_200_000, Seconds: 0.2}
@@ -154,7 +153,7 @@ func (f *roadFake) world() {
 		{Name: "fawkes/hello", DefaultBranch: "main", CloneURL: "http://127.0.0.1:8080/git/fawkes/hello.git", Size: 92_000, PushedAt: before(14 * time.Second), HeadSHA: sha(107)},
 		{Name: "team/empty", DefaultBranch: "main", CloneURL: "http://127.0.0.1:8080/git/team/empty.git"},
 	}
-	f.refs = []road.Ref{{"main", "branch", sha(107)}, {"feature/cache", "branch", sha(103)}, {"v1.0.0", "tag", sha(101)}}
+	f.refs = []road.Ref{{Name: "main", Kind: "branch", SHA: sha(107)}, {Name: "feature/cache", Kind: "branch", SHA: sha(103)}, {Name: "v1.0.0", Kind: "tag", SHA: sha(101)}}
 	patch := "@@ -1,3 +1,4 @@ package main\n package main\n-var greeting = \"hi\"\n+var greeting = \"hello\"\n+// " + hostile + "\n // end \u202e\n"
 	for i, subject := range []string{"Greet in the reader's language", "A page for those who come first " + hostile, "First commit"} {
 		f.commits = append(f.commits, road.Commit{SHA: sha(107 - i), Author: "Ada Lovelace", Email: "ada@example.com", AuthoredAt: before(time.Duration(i*26+1) * time.Hour), CommittedAt: before(time.Duration(i*26) * time.Hour),
@@ -162,11 +161,11 @@ func (f *roadFake) world() {
 				{Path: "cmd/hello/main.go", Status: "modified", Added: 2, Deleted: 1, Patch: patch}, {Path: "logo.png", Status: "added", Binary: true}, {Path: "b.txt", OldPath: "a.txt", Status: "renamed", Truncated: true}, {Path: "old.go", Status: "deleted", Deleted: 4},
 			}})
 	}
-	f.entries = []road.Entry{{"cmd", "cmd", "tree", 0, "040000", sha(1)}, {"lib", "lib", "commit", 0, "160000", sha(2)}, {"README.md", "README.md", "blob", 220, "100644", sha(3)}, {"main.go", "main.go", "blob", 1840, "100644", sha(4)}}
+	f.entries = []road.Entry{{Name: "cmd", Path: "cmd", Type: "tree", Size: 0, Mode: "040000", SHA: sha(1)}, {Name: "lib", Path: "lib", Type: "commit", Size: 0, Mode: "160000", SHA: sha(2)}, {Name: "README.md", Path: "README.md", Type: "blob", Size: 220, Mode: "100644", SHA: sha(3)}, {Name: "main.go", Path: "main.go", Type: "blob", Size: 1840, Mode: "100644", SHA: sha(4)}}
 	f.files["README.md"] = road.File{Path: "README.md", Size: 220, Text: "# hello\n\nSays hello. " + hostile + "\n"}
 	f.files["main.go"] = road.File{Path: "main.go", Size: 1840, Text: "package main\n\nfunc main() {\n\tprintln(\"" + hostile + "\") // \u202e hidden\n}\n", Truncated: true}
 	f.files["logo.png"] = road.File{Path: "logo.png", Size: 99_000, Binary: true}
-	f.hooks = []road.Hook{{"dora", "http://127.0.0.1:8080/webhooks/dora/github", "*", []string{"push"}, true}, {"runner", "http://127.0.0.1:8080/webhooks/runner/github", "*", []string{"push"}, true}}
+	f.hooks = []road.Hook{{Name: "dora", URL: "http://127.0.0.1:8080/webhooks/dora/github", Repository: "*", Events: []string{"push"}, Active: true}, {Name: "runner", URL: "http://127.0.0.1:8080/webhooks/runner/github", Repository: "*", Events: []string{"push"}, Active: true}}
 	f.deliveries = []road.Delivery{
 		{ID: "31", Hook: "runner", Event: "push", Repository: "fawkes/hello", Ref: "refs/heads/main", State: road.DeliveryDelivered, Attempts: 1, Status: 202, CreatedAt: before(14 * time.Second), DeliveredAt: before(13 * time.Second)},
 		{ID: "30", Hook: "dora", Event: "push", Repository: "fawkes/hello", Ref: "refs/heads/main", State: road.DeliveryPending, Attempts: 2, Status: 503, Error: "answered 503", CreatedAt: before(time.Minute), NextAt: ptr(fixtureNow.Add(time.Minute))},
@@ -184,5 +183,3 @@ func pagesOfRoad() []string {
 		"/git/fawkes/hello/commits/" + sha(107), "/git/fawkes/hello/compare/main...feature", "/git/deliveries", "/git/deliveries?state=dead&hook=dora",
 	}
 }
-
-var errDown = problem.New(problem.Unavailable, "the runner does not answer")

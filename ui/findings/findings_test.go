@@ -20,9 +20,9 @@ func TestFindingsAreReadWithTheirPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []findings.Finding{
-		{"gosec", "G101", "error", "Potential <hardcoded> credentials", "cmd/hello/main.go", 12},
-		{"gosec", "G404", "note", "weak random", "passwd", 0},
-		{"gosec", "G2", "warning", "nowhere", "", 0},
+		{Tool: "gosec", Rule: "G101", Level: "error", Message: "Potential <hardcoded> credentials", File: "cmd/hello/main.go", Line: 12},
+		{Tool: "gosec", Rule: "G404", Level: "note", Message: "weak random", File: "passwd", Line: 0},
+		{Tool: "gosec", Rule: "G2", Level: "warning", Message: "nowhere", File: "", Line: 0},
 	}
 	if fmt.Sprint(got.Findings) != fmt.Sprint(want) {
 		t.Errorf("got  %v\nwant %v", got.Findings, want)
@@ -43,7 +43,7 @@ func TestTheOutcomeOfTestsIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Total != 4 || got.Failed != 2 || got.Skipped != 1 || got.Failures[0] != (findings.Failure{"hello", "TestB", "main_test.go:7: got 2, want 3"}) || got.Failures[1].Message != "panic" {
+	if got.Total != 4 || got.Failed != 2 || got.Skipped != 1 || got.Failures[0] != (findings.Failure{Suite: "hello", Name: "TestB", Message: "main_test.go:7: got 2, want 3"}) || got.Failures[1].Message != "panic" {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -34,7 +34,7 @@ func TestADiffIsReadWithItsNumbers(t *testing.T) {
 		t.Fatalf("the first hunk is %q with %d lines", first.Head, len(first.Lines))
 	}
 	for i, want := range []patch.Line{
-		{patch.Same, 1, 1, "package main"}, {patch.Same, 2, 2, ""}, {patch.Removed, 3, 0, "var old = 1"}, {patch.Added, 0, 3, "var fresh = 1"}, {patch.Same, 4, 4, "// end"},
+		{Kind: patch.Same, Old: 1, New: 1, Text: "package main"}, {Kind: patch.Same, Old: 2, New: 2, Text: ""}, {Kind: patch.Removed, Old: 3, New: 0, Text: "var old = 1"}, {Kind: patch.Added, Old: 0, New: 3, Text: "var fresh = 1"}, {Kind: patch.Same, Old: 4, New: 4, Text: "// end"},
 	} {
 		if first.Lines[i] != want {
 			t.Errorf("line %d is %+v, want %+v", i, first.Lines[i], want)

@@ -61,12 +61,14 @@ type Commit struct {
 	Subject, Body           string
 	Parents                 []string
 	Files                   []FileChange
+	Truncated               bool // there are more files
 }
 
 // Comparison is what one revision has that another lacks.
 type Comparison struct {
-	Commits []Commit
-	Files   []FileChange
+	Commits   []Commit
+	Files     []FileChange
+	Truncated bool // there is more
 }
 
 // FileChange is a file's part of a commit.

@@ -34,7 +34,11 @@ func NewHTTP(peers peer.Network, c clock.Clock) (Reader, error) {
 	if err != nil {
 		return Reader{}, err
 	}
-	return Reader{Runs: runs, Registry: images}, nil
+	repositories, err := newGit(peers, gone)
+	if err != nil {
+		return Reader{}, err
+	}
+	return Reader{Runs: runs, Registry: images, Git: repositories}, nil
 }
 
 // line is the way to one part.

@@ -14,19 +14,19 @@ func TestColorsBecomeClassesAndTheRestIsDropped(t *testing.T) {
 		in   string
 		want []terminal.Span
 	}{
-		"plain":            {"ok  \tpkg\t0.1s", []terminal.Span{{"", "ok  \tpkg\t0.1s"}}},
-		"colors":           {"\x1b[31mred\x1b[0m and \x1b[1;92mgreen\x1b[m.", []terminal.Span{{"t-1", "red"}, {"", " and "}, {"t-2 t-b", "green"}, {"", "."}}},
-		"256 colors":       {"\x1b[38;5;196mx\x1b[38;2;1;2;3my\x1b[39mz", []terminal.Span{{"", "xyz"}}},
-		"cursor":           {"a\x1b[2K\x1b[1Gb\x1b[?25lc", []terminal.Span{{"", "abc"}}},
-		"link":             {"\x1b]8;;http://evil.example\x07text\x1b]8;;\x1b\\!", []terminal.Span{{"", "text!"}}},
-		"progress":         {"10%\r50%\r100%", []terminal.Span{{"", "100%"}}},
-		"cut off":          {"x\x1b[31", []terminal.Span{{"", "x"}}},
-		"lone escape":      {"x\x1b", []terminal.Span{{"", "x"}}},
-		"control":          {"a\x00b", []terminal.Span{{"", "a⟦U+0000⟧b"}}},
-		"reordered":        {"if a\u202e(b)", []terminal.Span{{"", "if a⟦U+202E⟧(b)"}}},
-		"markup stays":     {"<script>alert(1)</script>", []terminal.Span{{"", "<script>alert(1)</script>"}}},
-		"bytes not UTF-8":  {"a\xffb", []terminal.Span{{"", "a\ufffdb"}}},
-		"broken sequences": {"\x1b[31;xm!\x1b[\x1b[32mg", []terminal.Span{{"", "m!"}, {"t-2", "g"}}},
+		"plain":            {"ok  \tpkg\t0.1s", []terminal.Span{{Class: "", Text: "ok  \tpkg\t0.1s"}}},
+		"colors":           {"\x1b[31mred\x1b[0m and \x1b[1;92mgreen\x1b[m.", []terminal.Span{{Class: "t-1", Text: "red"}, {Class: "", Text: " and "}, {Class: "t-2 t-b", Text: "green"}, {Class: "", Text: "."}}},
+		"256 colors":       {"\x1b[38;5;196mx\x1b[38;2;1;2;3my\x1b[39mz", []terminal.Span{{Class: "", Text: "xyz"}}},
+		"cursor":           {"a\x1b[2K\x1b[1Gb\x1b[?25lc", []terminal.Span{{Class: "", Text: "abc"}}},
+		"link":             {"\x1b]8;;http://evil.example\x07text\x1b]8;;\x1b\\!", []terminal.Span{{Class: "", Text: "text!"}}},
+		"progress":         {"10%\r50%\r100%", []terminal.Span{{Class: "", Text: "100%"}}},
+		"cut off":          {"x\x1b[31", []terminal.Span{{Class: "", Text: "x"}}},
+		"lone escape":      {"x\x1b", []terminal.Span{{Class: "", Text: "x"}}},
+		"control":          {"a\x00b", []terminal.Span{{Class: "", Text: "a⟦U+0000⟧b"}}},
+		"reordered":        {"if a\u202e(b)", []terminal.Span{{Class: "", Text: "if a⟦U+202E⟧(b)"}}},
+		"markup stays":     {"<script>alert(1)</script>", []terminal.Span{{Class: "", Text: "<script>alert(1)</script>"}}},
+		"bytes not UTF-8":  {"a\xffb", []terminal.Span{{Class: "", Text: "a\ufffdb"}}},
+		"broken sequences": {"\x1b[31;xm!\x1b[\x1b[32mg", []terminal.Span{{Class: "", Text: "m!"}, {Class: "t-2", Text: "g"}}},
 	} {
 		if got, _ := terminal.Line(c.in, terminal.Style{}); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %q became %q, want %q", name, c.in, got, c.want)

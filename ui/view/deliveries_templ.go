@@ -259,7 +259,7 @@ func Deliveries(f Frame, p DeliveriesPage) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					if f.Can(auth.ScopeGitAdmin) && d.State != road.DeliveryPending {
+					if f.Can(auth.ScopeGitWrite) && d.State != road.DeliveryPending {
 						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 20, "<form method=\"post\" action=\"")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
