@@ -1,0 +1,127 @@
+-- +goose Up
+-- Times are UTC microseconds. Lists and objects are JSON.
+CREATE TABLE connections (
+    id   BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    body TEXT    NOT NULL
+);
+
+CREATE TABLE applications (
+    name           TEXT    NOT NULL PRIMARY KEY,
+    uid            TEXT    NOT NULL,
+    service        TEXT    NOT NULL,
+    environment    TEXT    NOT NULL,
+    present        BIGINT NOT NULL,
+    tree           TEXT    NOT NULL,
+    revision       TEXT    NOT NULL,
+    subject        TEXT    NOT NULL,
+    change         TEXT    NOT NULL,
+    sync           TEXT    NOT NULL,
+    sync_message   TEXT    NOT NULL,
+    conditions     TEXT    NOT NULL,
+    health         TEXT    NOT NULL,
+    health_message TEXT    NOT NULL,
+    health_since   BIGINT NOT NULL,
+    last_started   BIGINT NOT NULL,
+    applied        BIGINT NOT NULL,
+    paused         TEXT    NOT NULL,
+    updated_at     BIGINT NOT NULL
+);
+
+-- An operation is here before anything of it is done. One runs of each application; of a commit
+-- there is one that began by itself.
+CREATE TABLE operations (
+    id           BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    app          TEXT    NOT NULL REFERENCES applications (name),
+    kind         TEXT    NOT NULL CHECK (kind IN ('sync', 'rollback', 'heal')),
+    revision     TEXT    NOT NULL,
+    tree         TEXT    NOT NULL,
+    automated    BIGINT NOT NULL,
+    initiated_by TEXT    NOT NULL,
+    prune        BIGINT NOT NULL,
+    rollback_of  BIGINT,
+    detail       TEXT    NOT NULL,
+    phase        TEXT    NOT NULL CHECK (phase IN ('Running', 'Succeeded', 'Failed', 'Error')),
+    message      TEXT    NOT NULL,
+    terminate    BIGINT NOT NULL,
+    started_at   BIGINT NOT NULL,
+    applied_at   BIGINT,
+    finished_at  BIGINT
+);
+CREATE INDEX operations_app ON operations (app, id);
+CREATE UNIQUE INDEX operations_running ON operations (app) WHERE phase = 'Running';
+CREATE UNIQUE INDEX operations_once ON operations (app, revision) WHERE automated = 1 AND kind <> 'heal';
+
+CREATE TABLE promotions (
+    id              BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key             TEXT    NOT NULL UNIQUE,
+    service         TEXT    NOT NULL,
+    from_env        TEXT    NOT NULL,
+    to_env          TEXT    NOT NULL,
+    revision        TEXT    NOT NULL,
+    tree            TEXT    NOT NULL,
+    digest          TEXT    NOT NULL,
+    source_revision TEXT    NOT NULL,
+    state           TEXT    NOT NULL CHECK (state IN ('waiting_health', 'waiting_approval', 'promoting', 'done', 'rejected', 'superseded')),
+    reason          TEXT    NOT NULL,
+    commit_sha      TEXT    NOT NULL,
+    requested_at    BIGINT NOT NULL,
+    requested_by    TEXT    NOT NULL,
+    decided_at      BIGINT,
+    decided_by      TEXT    NOT NULL
+);
+CREATE INDEX promotions_waiting ON promotions (service, to_env, state);
+
+-- What is to be written into the environment repository.
+CREATE TABLE changes (
+    id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key        TEXT    NOT NULL UNIQUE,
+    app        TEXT    NOT NULL,
+    body       TEXT    NOT NULL,
+    state      TEXT    NOT NULL CHECK (state IN ('pending', 'done', 'failed')),
+    commit_sha TEXT    NOT NULL,
+    error      TEXT    NOT NULL,
+    created_at BIGINT NOT NULL,
+    done_at    BIGINT
+);
+CREATE INDEX changes_pending ON changes (state, id);
+
+CREATE TABLE audit_log (
+    seq     BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at      BIGINT NOT NULL,
+    actor   TEXT    NOT NULL,
+    via     TEXT    NOT NULL,
+    action  TEXT    NOT NULL,
+    project TEXT    NOT NULL,
+    target  TEXT    NOT NULL,
+    detail  TEXT    NOT NULL
+);
+
+CREATE TABLE outbox (
+    id           BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key          TEXT NOT NULL UNIQUE,
+    target       TEXT NOT NULL,
+    url          TEXT NOT NULL,
+    header       TEXT NOT NULL,
+    body         BYTEA NOT NULL,
+    secret       TEXT NOT NULL,
+    note         TEXT NOT NULL,
+    state        TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
+    attempts     BIGINT NOT NULL,
+    status       BIGINT,
+    error        TEXT,
+    created_at   BIGINT NOT NULL,
+    queued_at    BIGINT NOT NULL,
+    next_at      BIGINT NOT NULL,
+    delivered_at BIGINT
+);
+CREATE INDEX outbox_queue ON outbox (state, target, id);
+CREATE INDEX outbox_page ON outbox (target, id);
+
+-- +goose Down
+DROP TABLE outbox;
+DROP TABLE audit_log;
+DROP TABLE changes;
+DROP TABLE promotions;
+DROP TABLE operations;
+DROP TABLE applications;
+DROP TABLE connections;
