@@ -88,9 +88,11 @@ func newRootCommand(g *globals) *cobra.Command {
 		c.GroupID = "platform"
 		root.AddCommand(c)
 	}
-	dora := newDoraCommand(g)
-	dora.GroupID = "delivery"
-	root.AddCommand(dora, newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
+	for _, c := range []*cobra.Command{newDoraCommand(g), newGitCommand(g)} {
+		c.GroupID = "delivery"
+		root.AddCommand(c)
+	}
+	root.AddCommand(newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
 	sayUnknownCommands(root)
 	return root
 }
