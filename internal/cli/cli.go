@@ -90,6 +90,7 @@ func newRootCommand(g *globals) *cobra.Command {
 	}
 	for _, c := range []*cobra.Command{
 		newNewCommand(g),
+		newGitCommand(g),
 		newCICommand(g),
 		newDoraCommand(g),
 	} {
