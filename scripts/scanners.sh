@@ -46,8 +46,8 @@ build() {
     flags="-s -w"
     if [ "$variable" != - ]; then flags="$flags -X $variable=${version#v}"; fi
     # Built aside and moved, so that a build that is cut off leaves no half program.
-    (cd "$module" && CGO_ENABLED=0 go build -trimpath -ldflags "$flags" -o "$into/.$name.new" "$package")
-    mv -f "$into/.$name.new" "$into/$name"
+    (cd "$module" && CGO_ENABLED=0 go build -trimpath -ldflags "$flags" -o "$into/.$name.$$" "$package")
+    mv -f "$into/.$name.$$" "$into/$name"
     printf 'scanners: %-12s %-10s %3d s\n' "$name" "$version" "$((SECONDS - started))" >&2
   done < <(scanners)
   warm "$into"

@@ -44,8 +44,8 @@ func TestAPythonServicePassesItsTests(t *testing.T) {
 	dir := rendered(t, "python")
 	scaffoldtest.Run(t, dir, "python3", "-m", "compileall", "-q", ".")
 	out := scaffoldtest.Run(t, dir, "python3", "-m", "unittest", "discover", "-v")
-	if strings.Contains(out, "behavior") || !strings.Contains(out, "Ran 4 tests") {
-		t.Errorf("the unit tests are not the four of tests/:\n%s", out)
+	if strings.Contains(out, "behavior") || !strings.Contains(out, "Ran 5 tests") {
+		t.Errorf("the unit tests are not the five of tests/:\n%s", out)
 	}
 	command(t, dir, "behavior", "command")
 }
