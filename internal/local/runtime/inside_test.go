@@ -211,3 +211,19 @@ func TestURLsAreThoseOfIngressesFirst(t *testing.T) {
 		t.Errorf("a host that nobody has is answered %d %q", status, text)
 	}
 }
+
+func TestWithoutARootOfItsOwnAProgramRunsAndVolumesAreRefused(t *testing.T) {
+	w := newWorld(t)
+	w.root = false // as on a machine without user namespaces
+	ref := w.image("v1", true)
+	w.apply("hello", "r1", manifests("hello", ref, 1, "", strings.Replace(readyz, "{httpGet", "{failureThreshold: 1, httpGet", 1)))
+	w.healthy("hello")
+	if status, text := w.get(w.service("hello") + "/read?path=" + w.folder + "/platform.json"); status == 200 {
+		t.Errorf("the program reads the platform's state: %s", text)
+	}
+	w.apply("volumes", "r1", strings.NewReplacer("IMAGE", ref, "  strategy:", "  progressDeadlineSeconds: 1\n  strategy:", "app: hello", "app: other").Replace(inside))
+	w.until("volumes are refused with the reason", 10*time.Second, func() (bool, any) {
+		h := w.Health("volumes")
+		return h.Status == Degraded && strings.Contains(h.Message, StateConfig) && strings.Contains(h.Message, "volumes need a root folder"), h
+	})
+}

@@ -92,6 +92,9 @@ func (p *pod) snapshot() podStatus {
 func (p *pod) change(f func(*podStatus)) {
 	p.mu.Lock()
 	f(&p.status)
+	if p.status.terminating {
+		p.status.State, p.status.Ready = StateTerminating, false
+	}
 	p.mu.Unlock()
 	p.d.look()
 	p.d.app.r.notices.add(p.d.app.name)
