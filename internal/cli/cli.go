@@ -92,6 +92,7 @@ func newRootCommand(g *globals) *cobra.Command {
 		newNewCommand(g),
 		newGitCommand(g),
 		newCICommand(g),
+		newRunsCommand(g),
 		newDoraCommand(g),
 	} {
 		c.GroupID = "delivery"
