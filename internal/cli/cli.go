@@ -90,7 +90,9 @@ func newRootCommand(g *globals) *cobra.Command {
 	}
 	dora := newDoraCommand(g)
 	dora.GroupID = "delivery"
-	root.AddCommand(dora, newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
+	images := newRegistryCommand(g)
+	images.GroupID = "delivery"
+	root.AddCommand(dora, images, newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
 	sayUnknownCommands(root)
 	return root
 }
