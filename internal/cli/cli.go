@@ -93,6 +93,7 @@ func newRootCommand(g *globals) *cobra.Command {
 		newGitCommand(g),
 		newCICommand(g),
 		newRunsCommand(g),
+		newRegistryCommand(g),
 		newDoraCommand(g),
 	} {
 		c.GroupID = "delivery"

@@ -53,6 +53,9 @@ func (s *server) collect(ctx context.Context, c collection) (collected, error) {
 		return out, err
 	}
 	out.Manifests = len(gone)
+	if !c.DryRun {
+		gone = nil // they are out of the index; one that was pushed again since counts
+	}
 	if err := s.collectBlobs(ctx, c, young, gone, &out); err != nil {
 		return out, err
 	}
