@@ -44,8 +44,8 @@ func TestAPythonServicePassesItsTests(t *testing.T) {
 	dir := rendered(t, "python")
 	scaffoldtest.Run(t, dir, "python3", "-m", "compileall", "-q", ".")
 	out := scaffoldtest.Run(t, dir, "python3", "-m", "unittest", "discover", "-v")
-	if strings.Contains(out, "behavior") || !strings.Contains(out, "Ran 4 tests") {
-		t.Errorf("the unit tests are not the four of tests/:\n%s", out)
+	if strings.Contains(out, "behavior") || !strings.Contains(out, "Ran 5 tests") {
+		t.Errorf("the unit tests are not the five of tests/:\n%s", out)
 	}
 	command(t, dir, "behavior", "command")
 }
@@ -144,7 +144,7 @@ func noWordIsLeft(t *testing.T, dir string) {
 
 // stages are those of the golden path that Jenkins calls one by one, in order.
 func stages() []string {
-	return []string{"build", "unit-test", "behavior-test", "secrets", "static-analysis", "image", "image-scan", "sbom", "sign", "push", "promote"}
+	return []string{"checkout", "build", "unit-test", "behavior-test", "secrets", "static-analysis", "image", "image-scan", "sbom", "sign", "push", "promote"}
 }
 
 func TestJenkinsAndGitHubCallTheGoldenPath(t *testing.T) {
@@ -154,7 +154,7 @@ func TestJenkinsAndGitHubCallTheGoldenPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	var called []string
-	for _, m := range regexp.MustCompile(`fawkes ci ([a-z-]+)`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`stage\('[^']+'\) \{ steps \{ sh 'fawkes ci ([a-z-]+)' \} \}`).FindAllStringSubmatch(string(text), -1) {
 		called = append(called, m[1])
 	}
 	if !slices.Equal(called, stages()) {

@@ -88,15 +88,18 @@ func newRootCommand(g *globals) *cobra.Command {
 		c.GroupID = "platform"
 		root.AddCommand(c)
 	}
-	dora := newDoraCommand(g)
-	dora.GroupID = "delivery"
-	ci := newCICommand(g)
-	ci.GroupID = "delivery"
-	begin := newNewCommand(g)
-	begin.GroupID = "delivery"
-	runs := newRunsCommand(g)
-	runs.GroupID = "delivery"
-	root.AddCommand(ci, dora, begin, runs, newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
+	for _, c := range []*cobra.Command{
+		newNewCommand(g),
+		newGitCommand(g),
+		newCICommand(g),
+		newRunsCommand(g),
+		newRegistryCommand(g),
+		newDoraCommand(g),
+	} {
+		c.GroupID = "delivery"
+		root.AddCommand(c)
+	}
+	root.AddCommand(newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
 	sayUnknownCommands(root)
 	return root
 }

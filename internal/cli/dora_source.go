@@ -82,14 +82,17 @@ func newSourceAddCommand(g *globals) *cobra.Command {
 			"  fawkes dora source add pagerduty --project shop --secret-from secret.txt",
 		Args: exactArgs("a kind (`fawkes dora source kinds`)"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if project == "" {
-				return usagef("give the project that its events belong to: --project shop", "--project is required")
+			if project == "" && name == "" {
+				return usagef("give the project that its events belong to: --project shop, or a name for a source of many projects: --name all", "--project or --name is required")
 			}
 			client, err := g.connect()
 			if err != nil {
 				return err
 			}
-			body := map[string]any{"kind": args[0], "project": project}
+			body := map[string]any{"kind": args[0]}
+			if project != "" {
+				body["project"] = project
+			}
 			if name != "" {
 				body["name"] = name
 			}
@@ -110,7 +113,7 @@ func newSourceAddCommand(g *globals) *cobra.Command {
 			return g.printFields(raw)
 		},
 	}
-	cmd.Flags().StringVarP(&project, "project", "p", "", "the project that its events belong to (required)")
+	cmd.Flags().StringVarP(&project, "project", "p", "", "the project that its events belong to (default: that of each one's repository or service)")
 	cmd.Flags().StringVar(&secret, "secret-from", "", "a file, or - for standard input, with the secret that the source made itself (PagerDuty does)")
 	cmd.Flags().StringVar(&name, "name", "", "a name to recognise it by (default: the project's)")
 	addOutput(cmd, g, "text", "json")

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
@@ -21,12 +20,14 @@ import (
 
 	"github.com/fawkes-idp/fawkes/internal/app"
 	"github.com/fawkes-idp/fawkes/internal/bringup"
+	"github.com/fawkes-idp/fawkes/internal/bringup/road"
 	"github.com/fawkes-idp/fawkes/internal/kit/auth"
 )
 
 // upOptions are the flags of `fawkes up`.
 type upOptions struct {
 	ephemeral bool
+	noSample  bool
 	listen    string
 	config    string
 }
@@ -41,13 +42,19 @@ func newUpCommand(g *globals) *cobra.Command {
 State is kept in the state folder and found again at the next start; --ephemeral keeps nothing. While it runs, the other
 commands find it by the file run.json in the state folder.
 
+At the first start the sample application is pushed to the platform's own git server, as a person would push it, and
+followed through the pipeline and the roll-out to its delivery metrics; --no-sample leaves it out.
+
 With -o json, standard output is one JSON event a line: {"event":"step",…} as the platform comes up, then
-{"event":"ready","console":"…","api":"…","token":"…"}; a failure ends in {"event":"error","error":"…","mend":"…"}.`,
-		Example: "  fawkes up\n  fawkes up --ephemeral --listen 127.0.0.1:0 -o json",
+{"event":"ready","console":"…","api":"…","token":"…"}, and when the sample answers
+{"event":"delivered","sha":"…","url":"…","stages":[…],"metrics":[…]}; a failure to start ends in
+{"event":"error","error":"…","mend":"…"}.`,
+		Example: "  fawkes up\n  fawkes up --no-sample\n  fawkes up --ephemeral --listen 127.0.0.1:0 -o json",
 		Args:    exactArgs(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return g.up(cmd.Context(), o) },
 	}
 	cmd.Flags().BoolVar(&o.ephemeral, "ephemeral", false, "keep nothing: a fresh state, made inside --state or the folder for temporary files, that is removed at the end")
+	cmd.Flags().BoolVar(&o.noSample, "no-sample", false, "do not push and follow the sample application")
 	cmd.Flags().StringVar(&o.listen, "listen", app.DefaultListen, "the address to listen on; port 0 takes a free one")
 	cmd.Flags().StringVar(&o.config, "config", "", "a YAML file of settings; `fawkes config check` explains it")
 	addOutput(cmd, g, "text", "json")
@@ -70,6 +77,8 @@ type platform struct {
 	console string
 	began   time.Time
 	claimed bool // run.json is ours
+	road    *road.Road
+	sample  *delivered // nil: it is not there, or did not arrive
 }
 
 func (g *globals) up(ctx context.Context, o upOptions) (err error) {
@@ -99,8 +108,20 @@ func (g *globals) up(ctx context.Context, o upOptions) (err error) {
 		}
 		return err
 	}
-	if err := p.announce(); err != nil {
-		return err
+	if g.output == "json" {
+		if err := p.readyEvent(); err != nil {
+			return err
+		}
+	}
+	if !o.noSample {
+		if err := p.deliverSample(ctx, renderer); err != nil {
+			return err
+		}
+	}
+	if g.output == "text" && ctx.Err() == nil {
+		if err := p.announce(); err != nil {
+			return err
+		}
 	}
 	select {
 	case <-ctx.Done():
@@ -124,6 +145,8 @@ func (p *platform) steps() []bringup.Step {
 		{Name: "services", Act: p.startServices},
 		{Name: "ready", Act: p.awaitReady, Limit: time.Minute},
 		{Name: "sign-in", Act: p.makeSignIn, Limit: 30 * time.Second},
+		{Name: "road", Act: p.connectRoad, Limit: time.Minute},
+		{Name: "environments", Act: func(ctx context.Context, say func(string)) (string, error) { return p.road.Environments(ctx, say) }, Limit: time.Minute},
 	}
 }
 
@@ -264,17 +287,6 @@ func (p *platform) makeSignIn(ctx context.Context, _ func(string)) (string, erro
 	return "one-time link made", nil
 }
 
-// signInLink asks identity for a link that signs the caller in once.
-func signInLink(ctx context.Context, client *api) (string, error) {
-	var answer struct {
-		URL string `json:"url"`
-	}
-	if err := client.send(ctx, http.MethodPost, "/api/identity/v1/signin-links", nil, struct{}{}, &answer); err != nil {
-		return "", err
-	}
-	return clickable(answer.URL, client.base), nil
-}
-
 // clickable puts an address that can be opened into a link that names none: a platform that listens
 // on every address and was given no public one has no name of its own.
 func clickable(link, base string) string {
@@ -288,31 +300,6 @@ func clickable(link, base string) string {
 	}
 	u.Scheme, u.Host = b.Scheme, b.Host
 	return u.String()
-}
-
-// announce says that the platform is there, and what to do with it.
-func (p *platform) announce() error {
-	if p.g.output == "json" {
-		return json.NewEncoder(p.g.Out).Encode(struct {
-			Event   string  `json:"event"`
-			Console string  `json:"console"`
-			API     string  `json:"api"`
-			Token   string  `json:"token"`
-			State   string  `json:"state"`
-			PID     int     `json:"pid"`
-			Elapsed float64 `json:"elapsed_seconds"`
-		}{"ready", p.console, p.base(), p.token, p.state, os.Getpid(), p.g.Clock.Now().Sub(p.began).Seconds()})
-	}
-	tryIt := "fawkes dora import git . --project demo --service demo --deployments tags:'*'"
-	text := fmt.Sprintf("\n  Console   %s\n            (signs in once, then a cookie; `fawkes open` makes another link)\n", p.console)
-	if p.options.ephemeral {
-		text += fmt.Sprintf("  API       export FAWKES_API=%s FAWKES_TOKEN=%s\n", p.base(), p.token)
-		text += "  Try       " + tryIt + "\n  Stop      Ctrl-C (nothing is kept)\n"
-	} else {
-		text += "  Try       " + tryIt + "\n  Stop      Ctrl-C (state is kept; `fawkes up --ephemeral` keeps nothing)\n"
-	}
-	_, err := fmt.Fprint(p.g.Out, text)
-	return err
 }
 
 // takeDown stops what was started, in reverse, and leaves nothing behind that says it runs.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -222,6 +223,29 @@ func TestAPrivateKeyOpensWithItsPasswordOnly(t *testing.T) {
 		if _, err := oci.LoadVerifier(text); err == nil {
 			t.Errorf("%s is taken for a public key", name)
 		}
+	}
+}
+
+// The pair was made by "cosign generate-key-pair" of cosign 2.6.5 with the password "password".
+func TestAKeyPairOfCosignIsRead(t *testing.T) {
+	read := func(name string) []byte {
+		text, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	s, err := oci.LoadSigner(read("cosign-2.6.5.key"), []byte("password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := oci.LoadVerifier(read("cosign-2.6.5.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := s.Verifier()
+	if err != nil || own.KeyID() != v.KeyID() {
+		t.Errorf("the private key belongs to %v, %v; the public key is %s", own, err, v.KeyID())
 	}
 }
 

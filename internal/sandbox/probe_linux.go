@@ -19,7 +19,7 @@ func Probe() Report {
 	defer os.RemoveAll(root)
 	inside, err := try(Spec{Path: "/", Root: root, Network: true, probe: true})
 	if err != nil {
-		report.Notes = append(report.Notes, err.Error())
+		report.Notes = append(report.Notes, "no root folder of its own: it needs root's rights or a user namespace")
 	}
 	report.Chroot = inside.Chroot
 	return report

@@ -360,7 +360,10 @@ func (p *Process) command(c byte) {
 // errnoText is what the kernel said, without Go's name of the call.
 func errnoText(err error) string {
 	var no syscall.Errno
-	if errors.As(err, &no) {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return "switched off, or too many (sysctl user.max_user_namespaces)"
+	case errors.As(err, &no):
 		return no.Error()
 	}
 	return err.Error()

@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
-// How often a tree is looked at: where a limit has to be held, and where only its usage is wanted.
+// How often a tree is looked at: where a limit has to be held, and where only its usage is wanted. A large tree is
+// looked at less often, so that the looking costs a few percent of a processor at most.
 const (
 	lookOften  = 25 * time.Millisecond
 	lookSeldom = 500 * time.Millisecond
+	lookEach   = 500 * time.Microsecond // more for each process
 )
 
 // watch looks at the tree until the program ends, holds its limits and says what it uses.
@@ -21,10 +23,10 @@ func (k *keeper) watch() {
 	if l.Memory > 0 || l.Processes > 0 || l.CPUTime > 0 {
 		every = lookOften
 	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	said := Usage{}
-	for looks := 0; ; looks++ {
+	next := time.NewTimer(every)
+	defer next.Stop()
+	said, since := Usage{}, lookSeldom
+	for {
 		memory, cpu, number := k.tree.look()
 		switch {
 		case l.Memory > 0 && memory > l.Memory:
@@ -34,12 +36,15 @@ func (k *keeper) watch() {
 		case l.CPUTime > 0 && cpu > l.CPUTime:
 			k.kill(Exit{TimedOut: true})
 		}
-		if now := k.tree.usage(); now != said && looks%int(lookSeldom/every) == 0 {
-			said = now
+		if now := k.tree.usage(); now != said && since >= lookSeldom {
+			said, since = now, 0
 			k.answers.send(answer{Usage: &now})
 		}
+		wait := every + min(time.Duration(number)*lookEach, lookSeldom)
+		since += wait
+		next.Reset(wait)
 		select {
-		case <-tick.C:
+		case <-next.C:
 		case <-k.ended:
 			return
 		}

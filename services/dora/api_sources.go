@@ -103,7 +103,7 @@ func (s *Service) registerSources(api huma.API) {
 		Body struct {
 			Kind    string `json:"kind" doc:"What sends the deliveries: github, devlake, or another of the list of kinds"`
 			Name    string `json:"name,omitempty" doc:"Name, unique within its kind; the project's without one"`
-			Project string `json:"project" doc:"The project that its events belong to"`
+			Project string `json:"project,omitempty" doc:"The project that its events belong to; without one, each belongs to the project of its repository or service, as with a webhook of a whole organization"`
 			Secret  string `json:"secret,omitempty" minLength:"16" maxLength:"512" doc:"A secret that the source made, as PagerDuty does; without one, a secret is made here"`
 		}
 	}) (*struct{ Body sourceBody }, error) {
@@ -117,7 +117,13 @@ func (s *Service) registerSources(api huma.API) {
 		if err := s.knownKind(v.Kind); err != nil {
 			return nil, err
 		}
-		if !project.ValidName(v.Project) {
+		if v.Name == "" {
+			return nil, problem.New(problem.InvalidField, "a source for no project in particular needs a name").WithField("body.name")
+		}
+		if v.Project == "" && v.Kind == sourceDevLake {
+			return nil, problem.New(problem.InvalidField, "a DevLake connection is for one project").WithField("body.project")
+		}
+		if v.Project != "" && !project.ValidName(v.Project) {
 			return nil, problem.New(problem.InvalidField, "%q is not a name for a project", v.Project).WithField("body.project")
 		}
 		if !sourceName.MatchString(v.Name) {

@@ -30,6 +30,7 @@ def main():
     signal.signal(signal.SIGINT, stop)
     log("serving", address=f":{server.server_address[1]}", version=settings.version)
     server.serve_forever(poll_interval=0.1)
+    service.wait_idle(seconds=15)
     server.server_close()
     return 0
 

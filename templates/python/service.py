@@ -44,6 +44,8 @@ class Service:
         self.settings = settings
         self.draining = False
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._active = 0  # requests that are being answered
         self._requests = {}  # labels of the metric -> requests answered
         self._seconds = 0.0
         self.routes = {
@@ -67,6 +69,22 @@ class Service:
             self._requests[labels] = self._requests.get(labels, 0) + 1
             self._seconds += time.perf_counter() - started
         return status, kind, body
+
+    def begin(self):
+        """A request has come."""
+        with self._lock:
+            self._active += 1
+
+    def end(self):
+        """A request has been answered."""
+        with self._lock:
+            self._active -= 1
+            self._idle.notify_all()
+
+    def wait_idle(self, seconds):
+        """Wait until no request is being answered; say whether it came to that in time."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._active == 0, timeout=seconds)
 
     def metrics(self):
         """The Prometheus text format."""
@@ -105,6 +123,13 @@ def serve(service, host=""):
             self._send(with_body=False)
 
         def _send(self, with_body):
+            service.begin()
+            try:
+                self._answer(with_body)
+            finally:
+                service.end()
+
+        def _answer(self, with_body):
             status, kind, body = service.answer(self.path)
             data = body.encode()
             self.send_response(status)
@@ -113,13 +138,14 @@ def serve(service, host=""):
             self.end_headers()
             if with_body:
                 self.wfile.write(data)
+            if service.draining:
+                self.close_connection = True
 
         def log_message(self, format, *args):
             """Requests are counted, not logged."""
 
     class Server(ThreadingHTTPServer):
-        daemon_threads = False
-        block_on_close = False
+        daemon_threads = True  # a connection that is kept open and silent does not keep the program
         request_queue_size = 128
 
     return Server((host, service.settings.port), Handler)

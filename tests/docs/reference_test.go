@@ -34,6 +34,9 @@ func references() []reference {
 		{"docs/reference/configuration.md", "settings", settings},
 		{"docs/reference/errors.md", "codes", codes},
 		{"docs/reference/cli.md", "commands", commandsReference},
+		{"docs/reference/runtime.md", "supported", supportedFields},
+		{"docs/reference/runtime.md", "harmless", harmlessFields},
+		{"docs/reference/runtime.md", "refused", refusedFields},
 	}
 }
 

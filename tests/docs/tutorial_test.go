@@ -130,7 +130,7 @@ func (p *person) repository(folder string) {
 // start runs `fawkes up` on a free port until the test ends, and waits until the other commands find it.
 func (p *person) start() {
 	p.t.Helper()
-	up := exec.Command("bash", "-c", "exec fawkes up --listen 127.0.0.1:0")
+	up := exec.Command("bash", "-c", "exec fawkes up --no-sample --listen 127.0.0.1:0")
 	up.Dir, up.Env = p.home, p.env
 	var said bytes.Buffer
 	up.Stdout, up.Stderr = &said, &said

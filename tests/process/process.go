@@ -71,7 +71,7 @@ func Service(t testing.TB, program, module string, env ...string) *Process {
 // Up starts `fawkes up` with the state in a folder.
 func Up(t testing.TB, program, state string, env ...string) *Process {
 	t.Helper()
-	cmd := exec.Command(program, "up", "--state", state, "--listen", "127.0.0.1:0", "-o", "json")
+	cmd := exec.Command(program, "up", "--state", state, "--no-sample", "--listen", "127.0.0.1:0", "-o", "json")
 	cmd.Env = append(os.Environ(), env...)
 	return start(t, cmd, cmd.StdoutPipe, func(line []byte) (url, token string) {
 		var l struct{ Event, API, Token string }

@@ -946,8 +946,8 @@ type AddSourceRequest struct {
 	// Name Name, unique within its kind; the project's without one
 	Name *string `json:"name,omitempty"`
 
-	// Project The project that its events belong to
-	Project string `json:"project"`
+	// Project The project that its events belong to; without one, each belongs to the project of its repository or service, as with a webhook of a whole organization
+	Project *string `json:"project,omitempty"`
 
 	// Secret A secret that the source made, as PagerDuty does; without one, a secret is made here
 	Secret *string `json:"secret,omitempty"`

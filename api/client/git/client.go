@@ -330,7 +330,7 @@ type HookInfo struct {
 	// Name Examples: dora
 	Name string `json:"name"`
 
-	// Repository owner/name, or * for all.
+	// Repository owner/name, or * for all; behind it, with a !, those to leave out: * !fawkes/environments.
 	Repository string `json:"repository"`
 
 	// Signed Whether it has a secret, which is never shown.
@@ -402,7 +402,7 @@ type PutHookBody struct {
 	// Events push, create and delete; push when absent.
 	Events *[]string `json:"events,omitempty"`
 
-	// Repository owner/name, or * for all.
+	// Repository owner/name, or * for all; behind it, with a !, those to leave out: * !fawkes/environments.
 	Repository *string `json:"repository,omitempty"`
 
 	// Secret Signs deliveries (X-Hub-Signature-256). It is never shown; absent keeps the one there is.

@@ -21,7 +21,7 @@ type hookInfo struct {
 	Name       string    `json:"name" example:"dora"`
 	URL        string    `json:"url"`
 	Events     []string  `json:"events" nullable:"false"`
-	Repository string    `json:"repository" doc:"owner/name, or * for all."`
+	Repository string    `json:"repository" doc:"owner/name, or * for all; behind it, with a !, those to leave out: * !fawkes/environments."`
 	Active     bool      `json:"active"`
 	Signed     bool      `json:"signed" doc:"Whether it has a secret, which is never shown."`
 	Created    time.Time `json:"created_at"`
@@ -33,7 +33,7 @@ type putHook struct {
 		URL        string   `json:"url" maxLength:"2000" example:"http://127.0.0.1:8080/webhooks/dora/github"`
 		Secret     *string  `json:"secret,omitempty" maxLength:"500" doc:"Signs deliveries (X-Hub-Signature-256). It is never shown; absent keeps the one there is."`
 		Events     []string `json:"events,omitempty" maxItems:"3" doc:"push, create and delete; push when absent." nullable:"false"`
-		Repository string   `json:"repository,omitempty" maxLength:"140" default:"*" doc:"owner/name, or * for all."`
+		Repository string   `json:"repository,omitempty" maxLength:"1000" default:"*" doc:"owner/name, or * for all; behind it, with a !, those to leave out: * !fawkes/environments."`
 		Active     *bool    `json:"active,omitempty" doc:"True when absent. Pushes while it is not active are not told later."`
 	}
 }
@@ -112,8 +112,8 @@ func (s *Service) putHook(ctx context.Context, in *putHook) (*hookAnswer, error)
 	if b.Repository == "" {
 		b.Repository = everyRepository
 	}
-	if b.Repository != everyRepository && !ValidName(b.Repository) {
-		return nil, problem.New(problem.InvalidField, "%q is neither owner/name nor *", clip(b.Repository, 140)).WithField("body.repository")
+	if bad := badPattern(b.Repository); bad != "" {
+		return nil, problem.New(problem.InvalidField, "%q is neither owner/name nor *", clip(bad, 140)).WithField("body.repository")
 	}
 	if len(b.Events) == 0 {
 		b.Events = []string{eventPush}

@@ -27,14 +27,14 @@ type Hook struct {
 	URL        string
 	Secret     string // never shown
 	Events     []string
-	Repository string // owner/name, or everyRepository
+	Repository string // which repositories, see chosen
 	Active     bool
 	Created    time.Time
 }
 
 // hears says whether the hook is told of such an event.
 func (h Hook) hears(repository, event string) bool {
-	if !h.Active || h.Repository != everyRepository && h.Repository != repository {
+	if !h.Active || !chosen(h.Repository, repository) {
 		return false
 	}
 	for _, e := range h.Events {
@@ -43,6 +43,30 @@ func (h Hook) hears(repository, event string) bool {
 		}
 	}
 	return false
+}
+
+// chosen says whether a repository is among those that a hook names: owner/name or * for all, and behind
+// them, with a "!", those that are left out: "* !fawkes/environments".
+func chosen(patterns, repository string) bool {
+	found := false
+	for _, p := range strings.Fields(patterns) {
+		if rest, out := strings.CutPrefix(p, "!"); out {
+			found = found && rest != repository
+		} else {
+			found = found || p == everyRepository || p == repository
+		}
+	}
+	return found
+}
+
+// badPattern is the first word of patterns that is none; "" when all are.
+func badPattern(patterns string) string {
+	for _, p := range strings.Fields(patterns) {
+		if p != everyRepository && !ValidName(strings.TrimPrefix(p, "!")) {
+			return p
+		}
+	}
+	return ""
 }
 
 const hookColumns = `name, url, secret, events, repository, active, created_at`

@@ -53,6 +53,9 @@ func (s *server) collect(ctx context.Context, c collection) (collected, error) {
 		return out, err
 	}
 	out.Manifests = len(gone)
+	if !c.DryRun {
+		gone = nil // they are out of the index; one that was pushed again since counts
+	}
 	if err := s.collectBlobs(ctx, c, young, gone, &out); err != nil {
 		return out, err
 	}
@@ -224,8 +227,15 @@ func (s *server) removeBlobs(c collection, young time.Time, gone map[revision]bo
 	return nil
 }
 
+// uploadAge is how long nothing must have come to an upload before it counts as given up, whatever the collection's
+// MinAge.
+const uploadAge = 15 * time.Minute
+
 // collectUploads removes uploads to which nothing came for as long as MinAge.
 func (s *server) collectUploads(ctx context.Context, c collection, young time.Time, out *collected) error {
+	if latest := s.clock.Now().Add(-uploadAge); young.After(latest) {
+		young = latest
+	}
 	names, err := s.layout.names()
 	if err != nil {
 		return fmt.Errorf("list the repositories: %w", err)

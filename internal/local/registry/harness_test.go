@@ -89,30 +89,12 @@ func open(t *testing.T, settings map[string]string) *place {
 
 func openAt(t *testing.T, folder string, settings map[string]string) *place {
 	t.Helper()
-	_, key, err := ed25519.GenerateKey(nil)
+	p := &place{t: t, folder: folder, log: &recorded{}}
+	s, tokens, err := start(t.Context(), folder, settings, clock.System(), p.log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &place{t: t, folder: folder, log: &recorded{}, reader: auth.NewToken(), writer: auth.NewToken(), admin: auth.NewToken()}
-	log := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	verifier, err := auth.NewVerifier(auth.Options{Audience: "registry", Log: log, Issuer: &issuer{key, map[string]string{
-		p.reader: "registry:read", p.writer: "registry:read registry:write", p.admin: "registry:read registry:write registry:admin",
-	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := registry.Module()
-	c, err := config.Load(m.Config, "", nil, settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := m.New(t.Context(), module.Deps{
-		Config: c.Section("registry"), Log: log, Metrics: prometheus.NewRegistry(), Clock: clock.System(), Folder: folder, Auth: verifier,
-		PublicURL: "http://127.0.0.1:8080",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p.reader, p.writer, p.admin = tokens[0], tokens[1], tokens[2]
 	server := httptest.NewServer(s.Handler)
 	p.url, p.host = server.URL, strings.TrimPrefix(server.URL, "http://")
 	p.stop = sync.OnceFunc(func() {
@@ -125,12 +107,42 @@ func openAt(t *testing.T, folder string, settings map[string]string) *place {
 	return p
 }
 
+// start makes the module, with tokens that may read, write and administer.
+func start(ctx context.Context, folder string, settings map[string]string, clk clock.Clock, logTo io.Writer) (*module.Service, [3]string, error) {
+	tokens := [3]string{auth.NewToken(), auth.NewToken(), auth.NewToken()}
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return nil, tokens, err
+	}
+	log := slog.New(slog.NewTextHandler(logTo, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	verifier, err := auth.NewVerifier(auth.Options{Audience: "registry", Log: log, Issuer: &issuer{key, map[string]string{
+		tokens[0]: "registry:read", tokens[1]: "registry:read registry:write", tokens[2]: "registry:read registry:write registry:admin",
+	}}})
+	if err != nil {
+		return nil, tokens, err
+	}
+	m := registry.Module()
+	c, err := config.Load(m.Config, "", nil, settings)
+	if err != nil {
+		return nil, tokens, err
+	}
+	s, err := m.New(ctx, module.Deps{
+		Config: c.Section("registry"), Log: log, Metrics: prometheus.NewRegistry(), Clock: clk, Folder: folder, Auth: verifier,
+		PublicURL: "http://127.0.0.1:8080",
+	})
+	return s, tokens, err
+}
+
 // as is the client of the platform itself, with a token.
 func (p *place) as(token string) oci.Registry { return oci.Registry{Token: token} }
 
 // with are the options of go-containerregistry's own client.
 func with(token string) []remote.Option {
 	return []remote.Option{remote.WithAuth(&authn.Basic{Username: "anybody", Password: token})}
+}
+
+func remoteAuth(token string) authn.Authenticator {
+	return &authn.Basic{Username: "anybody", Password: token}
 }
 
 func (p *place) ref(rest string) string { return p.host + "/" + rest }

@@ -167,6 +167,10 @@ func (x *index) whole(m *manifest) error {
 		case err != nil:
 			return err
 		case size != p.Size:
+			if ok, err := x.layout.intact(p.Digest); err == nil && !ok {
+				// So that it is asked for and pushed again.
+				return errors.Join(fmt.Errorf("its blob %s is damaged: it has %d bytes", p.Digest, size), x.layout.setAside(p.Digest))
+			}
 			return fmt.Errorf("its blob %s has %d bytes, the manifest says %d", p.Digest, size, p.Size)
 		}
 	}

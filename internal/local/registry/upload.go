@@ -3,7 +3,6 @@ package registry
 import (
 	"errors"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,9 +23,9 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, to route) {
 	httpapi.Allow(r, httpapi.Limits{Body: left + 1, Timeout: -1, Streams: true})
 	body := &bounded{in: r.Body, left: left}
 	r.Body = body
-	d, completes := s.completed(r)
-	if completes {
-		s.mendBefore(d)
+	if d, completes := s.completed(r); completes {
+		s.complete(w, r, to, d, body)
+		return
 	}
 	if from := r.URL.Query().Get("mount"); from != "" && r.Method == http.MethodPost {
 		// The blob must be there until the manifest that needs it is.
@@ -42,7 +41,39 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, to route) {
 		s.tooLarge(w)
 		return
 	}
-	if completes && a.status == http.StatusCreated {
+	a.send(w)
+}
+
+// complete takes the last request of an upload apart: what comes with it is received first, and only then, with
+// garbage collection held back, does the blob get its place.
+func (s *server) complete(w http.ResponseWriter, r *http.Request, to route, d digest.Digest, body *bounded) {
+	last := r
+	if r.ContentLength != 0 {
+		chunk := r.Clone(r.Context())
+		chunk.Method = http.MethodPatch
+		a := s.hold(chunk)
+		if body.over {
+			s.abandon(to)
+			s.tooLarge(w)
+			return
+		}
+		next, err := r.URL.Parse(a.header.Get("Location"))
+		if a.status != http.StatusAccepted || err != nil {
+			a.send(w)
+			return
+		}
+		last = r.Clone(r.Context())
+		last.URL, last.Body, last.ContentLength, last.TransferEncoding = next, http.NoBody, 0, nil
+		last.Header.Del("Content-Range")
+		q := next.Query()
+		q.Set("digest", d.String())
+		last.URL.RawQuery = q.Encode()
+	}
+	s.mendBefore(d)
+	s.sweep.RLock()
+	defer s.sweep.RUnlock()
+	a := s.hold(last)
+	if a.status == http.StatusCreated {
 		if f := s.keepBlob(to.name, d); f != nil {
 			f.write(w)
 			return
@@ -53,7 +84,7 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, to route) {
 
 // completed tells the digest of the blob that a request completes.
 func (s *server) completed(r *http.Request) (digest.Digest, bool) {
-	if r.Method != http.MethodPut && r.Method != http.MethodPost {
+	if r.Method != http.MethodPut {
 		return "", false
 	}
 	d := digest.Digest(r.URL.Query().Get("digest"))
@@ -68,16 +99,11 @@ func (s *server) mendBefore(d digest.Digest) {
 	}
 }
 
-// keepBlob makes a blob durable before it is acknowledged.
+// keepBlob makes a blob durable before it is acknowledged. The caller holds sweep.
 func (s *server) keepBlob(name string, d digest.Digest) *fault {
-	s.sweep.RLock()
-	defer s.sweep.RUnlock()
 	err := s.layout.touch(d, s.clock.Now())
 	if err == nil {
 		err = errors.Join(s.layout.sync(s.layout.blob(d)), s.layout.sync(s.layout.layerLink(name, d)+"/link"))
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return faultf(http.StatusServiceUnavailable, codeUnavailable, "the blob was removed at this moment; push it again")
 	}
 	if err != nil {
 		s.log.Error("a blob could not be made durable", "repository", name, "digest", d, "error", err)

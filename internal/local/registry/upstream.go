@@ -38,6 +38,7 @@ func newUpstream(ctx context.Context, folder string, log *slog.Logger) (app *han
 	}
 	c.HTTP.Secret = secret
 	c.HTTP.RelativeURLs = true
+	c.Catalog.MaxEntries = 1000
 	// Distribution says what is wrong with its configuration by a panic.
 	defer func() {
 		if p := recover(); p != nil {

@@ -118,7 +118,7 @@ func (s *savedApp) resolve(set manifest.Set) error {
 	for _, d := range set.Deployments {
 		t, err := manifest.NewTemplate(d, set)
 		if err != nil {
-			return fmt.Errorf("Deployment %s: %w", d.Name, err)
+			return fmt.Errorf("deployment %s: %w", d.Name, err)
 		}
 		wanted[d.Name] = true
 		have := s.Deployments[d.Name]
@@ -262,7 +262,7 @@ func (a *app) open(ctx context.Context, s *savedApp, set manifest.Set) (entries,
 					o.front.Close(ctx)
 					a.r.ports.free(o.port)
 				}
-				return nil, nil, fmt.Errorf("Service %s: %w", e.Service, err)
+				return nil, nil, fmt.Errorf("service %s: %w", e.Service, err)
 			}
 			e.port, e.pool = port, &balance.Pool{}
 			e.front = balance.NewFront(l, e.pool, e.HTTP)

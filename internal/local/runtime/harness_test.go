@@ -24,6 +24,10 @@ import (
 
 func TestMain(m *testing.M) {
 	sandbox.Init()
+	if folder := os.Getenv(platformFolder); folder != "" {
+		platform(folder)
+		return
+	}
 	folder, err := os.MkdirTemp("", "runtime")
 	if err != nil {
 		log.Fatal(err)

@@ -172,6 +172,9 @@ func (d *deployment) cause() (string, bool) {
 		}
 		if text == "" || s.hopeless {
 			text = fmt.Sprintf("%s: %s: %s", p.name, s.State, s.Message)
+			if s.LastExit != nil && s.State == StateRunning {
+				text += "; before: " + s.LastExit.Message
+			}
 		}
 		if s.hopeless {
 			return text, true

@@ -107,7 +107,7 @@ func (c *images) fetch(ctx context.Context, reg oci.Registry, at, digest, by str
 	if err := errors.Join(os.RemoveAll(next), os.MkdirAll(next, 0o700)); err != nil {
 		return nil, fmt.Errorf("unpack %s: %w", digest, err)
 	}
-	defer os.RemoveAll(next)
+	defer func() { _ = os.RemoveAll(next) }()
 	un, err := c.unpack(ctx, img, filepath.Join(next, "root"), oci.DefaultUnpackLimits())
 	if err != nil {
 		return nil, judged(fmt.Errorf("unpack %s: %w", digest, err))

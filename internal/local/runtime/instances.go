@@ -141,28 +141,29 @@ func (r *Runtime) URL(name string) string {
 	set := a.set
 	a.mu.Unlock()
 	for _, in := range set.Ingresses {
-		for _, route := range manifest.Routes(in) {
-			host := route.Host
+		if routes := manifest.Routes(in); len(routes) > 0 {
+			host := routes[0].Host
 			switch {
 			case host == "":
 				host = "127.0.0.1"
 			case strings.HasPrefix(host, "*."):
 				host = name + host[1:]
 			}
-			return fmt.Sprintf("http://%s:%d%s", host, ingress, route.Path)
+			return fmt.Sprintf("http://%s:%d%s", host, ingress, routes[0].Path)
 		}
 	}
 	a.reach.Lock()
 	defer a.reach.Unlock()
+	out := ""
 	for _, e := range a.entries {
 		if e.HTTP {
 			return "http://" + loopback(e.port) + "/"
 		}
+		if out == "" {
+			out = "tcp://" + loopback(e.port)
+		}
 	}
-	for _, e := range a.entries {
-		return "tcp://" + loopback(e.port)
-	}
-	return ""
+	return out
 }
 
 // Address is the host and port on this machine of a Service's port; "" when there is none.

@@ -21,7 +21,7 @@ func listening(pid int) []int {
 			continue
 		}
 		seen[p] = true
-		dir := filepath.Join("/proc", strconv.Itoa(p))
+		dir := "/proc/" + strconv.Itoa(p)
 		fds, _ := os.ReadDir(filepath.Join(dir, "fd")) // gone, or not ours: nothing is known of it
 		for _, fd := range fds {
 			to, err := os.Readlink(filepath.Join(dir, "fd", fd.Name()))
@@ -41,7 +41,7 @@ func listening(pid int) []int {
 	}
 	var out []int
 	for _, table := range []string{"tcp", "tcp6"} {
-		out = append(out, listeners(filepath.Join("/proc/net", table), sockets)...)
+		out = append(out, listeners("/proc/net/"+table, sockets)...)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

@@ -19,12 +19,11 @@ const logHalf = 1 << 20
 type logFile struct {
 	path string
 
-	mu     sync.Mutex
-	file   *os.File
-	size   int64
-	total  int64 // written since it was opened; followers compare it
-	more   chan struct{}
-	broken bool
+	mu    sync.Mutex
+	file  *os.File
+	size  int64
+	total int64 // written since it was opened; followers compare it
+	more  chan struct{}
 }
 
 func openLog(path string) (*logFile, error) {

@@ -92,6 +92,9 @@ func (p *pod) snapshot() podStatus {
 func (p *pod) change(f func(*podStatus)) {
 	p.mu.Lock()
 	f(&p.status)
+	if p.status.terminating {
+		p.status.State, p.status.Ready = StateTerminating, false
+	}
 	p.mu.Unlock()
 	p.d.look()
 	p.d.app.r.notices.add(p.d.app.name)
@@ -150,7 +153,7 @@ func (p *pod) run() {
 		}
 	}()
 	folder := p.d.app.r.instanceFolder(p.d.app.name, p.name)
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	defer p.freePorts()
 	log, err := openLog(filepath.Join(p.d.app.r.logFolder(p.d.app.name), p.name+".log"))
 	if err != nil {
@@ -161,7 +164,7 @@ func (p *pod) run() {
 	p.mu.Lock()
 	p.log = log
 	p.mu.Unlock()
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 
 	img, ok := p.pull(ctx)
 	if !ok {

@@ -99,7 +99,7 @@ func (p *pod) silent(ctx context.Context) (variable string, port int) {
 		port := ports[want.Number]
 		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", loopback(port))
 		if err == nil {
-			conn.Close()
+			_ = conn.Close()
 			continue
 		}
 		switch {

@@ -12,6 +12,9 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/sandbox"
 )
 
+// maxProcesses is how many processes one instance may have at once.
+const maxProcesses = 512
+
 // ending is how one run of an instance's program came to its end.
 type ending struct {
 	exit     sandbox.Exit
@@ -205,7 +208,7 @@ func (p *pod) command(in prepared, env *variables, command, args []string) (sand
 	}
 	s := sandbox.Spec{
 		Path: program, Args: line[1:], Dir: dir, Root: in.root, Read: []string{in.root}, Write: in.writable,
-		Limits: sandbox.Limits{Memory: t.Memory}, Network: true,
+		Limits: sandbox.Limits{Memory: t.Memory, Processes: maxProcesses}, Network: true,
 		Marker: r.opt.Folder + "|" + p.d.app.name + "|" + p.name,
 		Stdout: p.log, Stderr: p.log,
 		Grace: time.Duration(max(t.Grace, 1)) * time.Second,

@@ -90,8 +90,20 @@ func (s strategy) plan(members []member, stopping int) (start int, stop []string
 	}
 	start = max(0, start)
 
-	// Of the old ones those that do not answer go first: they cost nothing. Then as many as availability allows.
-	spare := available - (s.replicas - s.unavailable)
+	// Of the old ones those that do not answer go first: they cost nothing. But while new ones are not available
+	// yet, as many stay as may become available again: after a restart of the platform none is at first.
+	least := s.replicas - s.unavailable
+	fresh := 0
+	for _, m := range current {
+		if !m.available {
+			fresh++
+		}
+	}
+	limit := len(current) + len(old) - least - fresh
+	if limit <= 0 {
+		return start, stop
+	}
+	spare := available - least
 	for len(old) > 0 {
 		i := first(old)
 		if old[i].available {
@@ -99,8 +111,11 @@ func (s strategy) plan(members []member, stopping int) (start int, stop []string
 				break
 			}
 			spare--
-		} else if len(current) == 0 && start == 0 {
-			break
+		} else {
+			if limit <= 0 {
+				break
+			}
+			limit--
 		}
 		stop = append(stop, old[i].name)
 		old = append(old[:i:i], old[i+1:]...)

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -48,7 +49,7 @@ func Check(objs []Object) []Problem { return manifest.Check(objs) }
 // App is an application: what belongs together, is rolled out together and has one health.
 type App struct {
 	Name      string // [a-z0-9-], at most 63
-	Namespace string // of objects that say none; "" is "default"
+	Namespace string // "" is that of the objects, else "default"
 	Objects   []Object
 }
 
@@ -92,6 +93,7 @@ type Runtime struct {
 	mu       sync.Mutex
 	apps     map[string]*app
 	leaving  map[string]chan struct{} // deleted applications whose instances are being stopped
+	coming   map[string]bool          // digests of what is being applied
 	platform savedPlatform
 	router   *balance.Router
 	ingress  int
@@ -240,7 +242,7 @@ func (r *Runtime) openIngress(ctx context.Context, p savedPlatform) error {
 		p.Ingress = port
 	}
 	if err := r.store.savePlatform(p); err != nil {
-		l.Close()
+		_ = l.Close()
 		return err
 	}
 	r.mu.Lock()
@@ -304,6 +306,11 @@ func (r *Runtime) Apply(ctx context.Context, want App, revision string) error {
 	if !appName.MatchString(want.Name) {
 		return fmt.Errorf("application name %q: use a-z, 0-9 and -, at most 63", want.Name)
 	}
+	for _, o := range want.Objects {
+		if want.Namespace == "" && o.Kind() != "Namespace" {
+			want.Namespace = o.Namespace()
+		}
+	}
 	if want.Namespace == "" {
 		want.Namespace = "default"
 	}
@@ -328,6 +335,8 @@ func (r *Runtime) Apply(ctx context.Context, want App, revision string) error {
 	if problems := r.taken(want); len(problems) > 0 {
 		return &RefusedError{problems}
 	}
+	r.expect(want.Objects)
+	defer r.expect(nil)
 	known := a != nil
 	if !known {
 		a = newApp(r, &savedApp{Name: want.Name, Deployments: map[string]*savedDeployment{}, Ports: map[string]int{}})
@@ -343,6 +352,23 @@ func (r *Runtime) Apply(ctx context.Context, want App, revision string) error {
 	r.route()
 	r.notices.add(want.Name)
 	return nil
+}
+
+// expect names the images of what is being applied, which nobody else knows of yet.
+func (r *Runtime) expect(objects []Object) {
+	coming := map[string]bool{}
+	if set, err := manifest.Decode(objects); err == nil {
+		for _, d := range set.Deployments {
+			for _, c := range d.Spec.Template.Spec.Containers {
+				if _, _, digest, err := parseRef(c.Image); err == nil {
+					coming[digest] = true
+				}
+			}
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.coming = coming
 }
 
 // taken finds rules of the application's Ingresses that another application has.
@@ -434,6 +460,7 @@ func (r *Runtime) route() {
 func (r *Runtime) collect() {
 	wanted := map[string]bool{}
 	r.mu.Lock()
+	maps.Copy(wanted, r.coming)
 	for _, a := range r.apps {
 		a.digests(wanted)
 	}

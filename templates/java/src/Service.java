@@ -8,6 +8,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 
 /** A service on the golden path: a page, health and metrics, with the JDK alone. */
 final class Service {
@@ -88,6 +89,7 @@ final class Service {
     private final Service service;
     private final HttpServer server;
     private final ExecutorService threads = Executors.newFixedThreadPool(16);
+    private int active; // requests that are being answered
 
     Running(Settings settings) throws IOException {
       service = new Service(settings);
@@ -103,11 +105,29 @@ final class Service {
 
     void stop() {
       service.drain();
-      server.stop(1);
+      awaitIdle(TimeUnit.SECONDS.toNanos(15));
+      server.stop(0);
       threads.shutdown();
     }
 
+    private synchronized void awaitIdle(long nanos) {
+      long until = System.nanoTime() + nanos;
+      try {
+        for (long left = nanos; active > 0 && left > 0; left = until - System.nanoTime()) {
+          TimeUnit.NANOSECONDS.timedWait(this, left);
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+
+    private synchronized void count(int change) {
+      active += change;
+      notifyAll();
+    }
+
     private void handle(HttpExchange exchange) throws IOException {
+      count(1);
       try (exchange) {
         Answer answer = service.answer(exchange.getRequestURI().getPath());
         byte[] body = answer.body().getBytes(StandardCharsets.UTF_8);
@@ -118,6 +138,8 @@ final class Service {
         }
         exchange.sendResponseHeaders(answer.status(), body.length);
         exchange.getResponseBody().write(body);
+      } finally {
+        count(-1);
       }
     }
   }

@@ -30,6 +30,14 @@ class ServiceTest(unittest.TestCase):
         self.assertIn('http_requests_total{route="other",code="404"} 1\n', text)
         self.assertNotIn("such", text)
 
+    def test_stopping_waits_for_requests_that_are_being_answered(self):
+        s = service()
+        self.assertTrue(s.wait_idle(seconds=0))
+        s.begin()
+        self.assertFalse(s.wait_idle(seconds=0))
+        s.end()
+        self.assertTrue(s.wait_idle(seconds=0))
+
     def test_a_wrong_port_is_named(self):
         for port in ("http", "-1", "70000", "8080 "):
             with self.assertRaisesRegex(ValueError, "PORT"):

@@ -49,13 +49,14 @@ func (f *Front) Addr() net.Addr { return f.listener.Addr() }
 // Speak says whether connections from now on are HTTP.
 func (f *Front) Speak(http bool) { f.http.Store(http) }
 
-// Close takes no more connections, waits for what is at hand until ctx ends, and cuts the rest.
+// Close takes no more connections, cuts streams, waits for requests at hand until ctx ends, and cuts the rest.
 func (f *Front) Close(ctx context.Context) {
-	f.listener.Close()
+	_ = f.listener.Close()
+	f.pool.end()
 	if f.server.Shutdown(ctx) != nil {
-		f.server.Close()
+		_ = f.server.Close()
 	}
-	f.handed.Close()
+	_ = f.handed.Close()
 	f.cancel()
 	f.work.Wait()
 }
@@ -84,7 +85,7 @@ func (f *Front) accept() {
 
 // pass connects a client with an instance until one of them has had enough.
 func (f *Front) pass(client net.Conn) {
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	tried := map[*Backend]bool{}
 	for range attempts {
 		b, err := f.pool.choose(f.ctx, tried)
@@ -92,22 +93,25 @@ func (f *Front) pass(client net.Conn) {
 			return
 		}
 		there, err := dial(f.ctx, "tcp", b.addr)
-		if err != nil {
-			b.release()
-			tried[b] = true
-			continue
+		if err == nil {
+			f.join(&pair{client: client, instance: there}, b)
+			return
 		}
-		defer b.release()
-		p := &pair{client: client, instance: there}
-		b.mu.Lock()
-		b.cuts[p] = struct{}{} // Drain waits for it, Close cuts it
-		b.mu.Unlock()
-		defer b.uncut(p)
-		stop := context.AfterFunc(f.ctx, func() { p.Close() })
-		defer stop()
-		p.copy()
-		return
+		b.release()
+		tried[b] = true
 	}
+}
+
+// join passes bytes between a client and the instance that was chosen for it, until one of them ends.
+func (f *Front) join(p *pair, b *Backend) {
+	defer b.release()
+	b.mu.Lock()
+	b.cuts[p] = struct{}{} // Drain waits for it, Close cuts it
+	b.mu.Unlock()
+	defer b.uncut(p)
+	stop := context.AfterFunc(f.ctx, func() { _ = p.Close() })
+	defer stop()
+	p.copy()
 }
 
 // pair is a client's connection and the one to its instance.
@@ -117,7 +121,7 @@ type pair struct{ client, instance net.Conn }
 func (p *pair) Close() error { return errors.Join(p.client.Close(), p.instance.Close()) }
 
 func (p *pair) copy() {
-	defer p.Close()
+	defer func() { _ = p.Close() }()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -136,7 +140,7 @@ func (p *pair) end(to net.Conn, err error) {
 			return
 		}
 	}
-	p.Close()
+	_ = p.Close()
 }
 
 // handed is a listener of connections that were accepted elsewhere.
@@ -155,7 +159,7 @@ func (h *handed) give(c net.Conn) {
 	select {
 	case h.conns <- c:
 	case <-h.done:
-		c.Close()
+		_ = c.Close()
 	}
 }
 

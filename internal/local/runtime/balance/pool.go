@@ -196,21 +196,38 @@ func (b *Backend) Drain(ctx context.Context) {
 	}
 }
 
+// end cuts the streams of the instances: nobody will be there to read them.
+func (p *Pool) end() {
+	p.mu.Lock()
+	all := append([]*Backend(nil), p.ready...)
+	p.mu.Unlock()
+	for _, b := range all {
+		b.cut(false)
+	}
+}
+
 // Close cuts the streams and connections that are left. The instance has ended.
 func (b *Backend) Close() {
+	b.cut(true)
+	b.transport.CloseIdleConnections()
+}
+
+// cut ends streams, and the connections that are waited for too when all.
+func (b *Backend) cut(all bool) {
 	b.mu.Lock()
 	open := make([]io.Closer, 0, len(b.streams))
 	for c := range b.streams {
 		open = append(open, c)
 	}
-	for c := range b.cuts {
-		open = append(open, c)
+	if all {
+		for c := range b.cuts {
+			open = append(open, c)
+		}
 	}
 	b.mu.Unlock()
 	for _, c := range open {
-		c.Close()
+		_ = c.Close()
 	}
-	b.transport.CloseIdleConnections()
 }
 
 // stream makes what was a request at hand a stream, which Drain does not wait for and Close cuts.

@@ -104,7 +104,7 @@ func (r Rule) fits(host, path string) bool {
 // Close takes no more requests, waits for those at hand until ctx ends, and cuts the rest.
 func (r *Router) Close(ctx context.Context) {
 	if r.server.Shutdown(ctx) != nil {
-		r.server.Close()
+		_ = r.server.Close()
 	}
 	r.work.Wait()
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -236,9 +237,6 @@ func environment(c corev1.Container, s Set, ports []Port) ([]Variable, error) {
 		v := Variable{Name: e.Name, Value: e.Value}
 		switch from := e.ValueFrom; {
 		case from == nil:
-			if e.Name == "PORT" && len(ports) > 0 {
-				continue // says what the port would be in a container; here it is the instance's
-			}
 		case from.FieldRef != nil:
 			v.Field = from.FieldRef.FieldPath
 		case from.ConfigMapKeyRef != nil:
@@ -256,6 +254,13 @@ func environment(c corev1.Container, s Set, ports []Port) ([]Variable, error) {
 			return nil, fmt.Errorf("env[%d] %s: valueFrom is neither a ConfigMap's key nor a field", i, e.Name)
 		}
 		set(v)
+	}
+	if i := slices.IndexFunc(out, func(v Variable) bool { return v.Name == "PORT" }); i >= 0 && len(ports) > 0 {
+		fits := slices.ContainsFunc(ports, func(p Port) bool { return strconv.Itoa(int(p.Number)) == out[i].Value })
+		if !fits || out[i].Field != "" {
+			return nil, fmt.Errorf("PORT is %q, but it is given by the platform, another one to each instance: leave it out, or write the containerPort", out[i].Value)
+		}
+		out = slices.Delete(out, i, i+1) // says what the port would be in a container; here it is the instance's
 	}
 	return out, nil
 }

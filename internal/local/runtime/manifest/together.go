@@ -5,7 +5,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -143,7 +142,7 @@ func (c *checker) container(at string, k corev1.Container) {
 		names[p.Name], numbers[p.ContainerPort] = true, true
 	}
 	for i, e := range k.Env {
-		c.variable(fmt.Sprintf("%s.env[%d]", at, i), e, k.Ports)
+		c.variable(fmt.Sprintf("%s.env[%d]", at, i), e)
 	}
 	for name := range k.Resources.Limits {
 		switch name {
@@ -175,18 +174,12 @@ func count(set ...bool) int {
 	return n
 }
 
-func (c *checker) variable(at string, e corev1.EnvVar, ports []corev1.ContainerPort) {
+func (c *checker) variable(at string, e corev1.EnvVar) {
 	if !variableName.MatchString(e.Name) {
 		c.add(at+".name", fmt.Sprintf("%q is no name of a variable", e.Name), "")
 	}
 	if strings.HasPrefix(e.Name, "FAWKES_KEPT") {
 		c.add(at+".name", "the platform marks its programs by it", "use another name")
-	}
-	if e.Name == "PORT" && len(ports) > 0 {
-		fits := slices.ContainsFunc(ports, func(p corev1.ContainerPort) bool { return strconv.Itoa(int(p.ContainerPort)) == e.Value })
-		if !fits || e.ValueFrom != nil {
-			c.add(at, "PORT is given by the platform, another one to each instance", "leave it out, or write the containerPort")
-		}
 	}
 	if e.ValueFrom == nil {
 		return
