@@ -94,6 +94,7 @@ func (c *console) tree(w http.ResponseWriter, r *http.Request, f view.Frame) (te
 			if p.Entries, err = c.road.Git.Tree(ctx, name, repo.Ref, repo.Path); err != nil {
 				return err
 			}
+			slices.SortStableFunc(p.Entries, func(a, b road.Entry) int { return folderFirst(a) - folderFirst(b) })
 			p.Readme, err = c.readme(ctx, name, repo.Ref, p.Entries)
 			return err
 		},
@@ -108,6 +109,14 @@ func (c *console) tree(w http.ResponseWriter, r *http.Request, f view.Frame) (te
 		return nil, err
 	}
 	return view.Tree(f, p), nil
+}
+
+// folderFirst orders the entries of a folder: folders before files.
+func folderFirst(e road.Entry) int {
+	if e.Type == "blob" {
+		return 1
+	}
+	return 0
 }
 
 // readme reads the folder's README, when it has one that is text.

@@ -14,6 +14,8 @@ import (
 	"github.com/fawkes-idp/fawkes/ui/view"
 )
 
+const deletedWord = "The image was deleted. A garbage collection frees its space."
+
 // registry lists the repositories of images.
 func (c *console) registry(_ http.ResponseWriter, r *http.Request, f view.Frame) (templ.Component, error) {
 	q := r.URL.Query()
@@ -44,6 +46,8 @@ func (c *console) registry(_ http.ResponseWriter, r *http.Request, f view.Frame)
 		p.Would = &got
 	case "collect":
 		p.Done = view.CollectedText(got)
+	case "delete":
+		p.Done = deletedWord
 	}
 	return view.Registry(f, p), nil
 }
@@ -90,7 +94,7 @@ func (c *console) images(_ http.ResponseWriter, r *http.Request, f view.Frame) (
 	if err != nil {
 		return nil, err
 	}
-	p := view.ImagesPage{Repository: name, Host: c.registryHost(), List: l, Done: wordOf(q, map[string]string{"delete": "The image was deleted. A garbage collection frees its space."})}
+	p := view.ImagesPage{Repository: name, Host: c.registryHost(), List: l, Done: wordOf(q, map[string]string{"delete": deletedWord})}
 	p.First, p.Next = nextPage(f, l.NextCursor)
 	return view.Images(f, p), nil
 }
@@ -126,6 +130,10 @@ func (c *console) deleteImage(w http.ResponseWriter, r *http.Request, _ view.Fra
 	name := r.PathValue("name")
 	if err := c.road.Registry.DeleteManifest(r.Context(), name, r.PostForm.Get("digest")); err != nil {
 		return nil, err
+	}
+	// With its last image a repository is gone too.
+	if l, err := c.road.Registry.Manifests(r.Context(), name, road.Page{Limit: 1}); err != nil || len(l.Items) == 0 {
+		return nil, goOn(w, r, "/registry", "delete")
 	}
 	return nil, goOn(w, r, "/registry/"+name, "delete")
 }

@@ -61,7 +61,7 @@ func (c *console) roadRoutes(mux *http.ServeMux) {
 	get("/git/{owner}/{name}/log", c.gitLog)
 	get("/git/{owner}/{name}/commits/{sha}", c.commit)
 	get("/git/{owner}/{name}/commit/{sha}", c.commit)
-	get("/git/{owner}/{name}/compare/{range}", c.compareCommits)
+	get("/git/{owner}/{name}/compare/{range...}", c.compareCommits)
 }
 
 // orAbsent says, where a part of the road does not run here, what does its work.

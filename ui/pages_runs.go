@@ -45,7 +45,14 @@ func (c *console) runs(_ http.ResponseWriter, r *http.Request, f view.Frame) (te
 		func(ctx context.Context) (err error) {
 			p.Queue, err = c.road.Runs.Queue(ctx)
 			return err
-		})
+		},
+		c.beside(func(ctx context.Context) error {
+			v, err := c.road.Runs.Isolation(ctx)
+			if err == nil {
+				p.Isolation = &v
+			}
+			return err
+		}, nil))
 	if err != nil {
 		return nil, err
 	}

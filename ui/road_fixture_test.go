@@ -128,6 +128,10 @@ func (r runsFake) Artifact(_ context.Context, _, name string) (road.Content, err
 	return road.Content{ReadCloser: io.NopCloser(strings.NewReader(text)), MediaType: "text/html", Size: int64(len(text))}, r.f.fault(road.PartRunner)
 }
 
+func (r runsFake) Isolation(context.Context) (road.Isolation, error) {
+	return road.Isolation{Landlock: true, PIDNamespace: true, Notes: []string{"no network of its own: the kernel refuses user namespaces"}}, r.f.fault(road.PartRunner)
+}
+
 func (r runsFake) Start(_ context.Context, repository, ref string) (road.Run, error) {
 	return road.Run{ID: "run-new"}, r.f.do(road.PartRunner, "start %s %s", repository, ref)
 }

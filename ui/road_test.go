@@ -66,7 +66,7 @@ func TestTheNavigationStandsOnEveryPageAndSaysWhereOneIs(t *testing.T) {
 
 func TestRunsAreListedWithWhatTheyDoAndTheQueue(t *testing.T) {
 	h := along(roadWorld(), lead())
-	reads(t, h, "/runs", "Queue", "1 running, 2 at once · 1 waiting", "Round to the cent", "Running static analysis", "Queued 1st in the queue", "Failed in unit test", "Succeeded promoted to production", "attempt 2", "39 min ago")
+	reads(t, h, "/runs", "Queue", "1 running, 2 at once · 1 waiting", "Round to the cent", "Running static analysis", "Queued 1st in the queue", "Failed in unit test", "Succeeded promoted to production", "attempt 2", "39 min ago", "How pushed code is kept apart here", "Landlock, its own processes.", "No network of its own")
 	w := reads(t, h, "/runs?status=failed&repository=team%2Fshop&q=Prices", "Prices <script>")
 	if strings.Contains(text(w.doc), "Greet in") {
 		t.Error("the filter shows another run")

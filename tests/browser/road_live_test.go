@@ -37,7 +37,7 @@ func TestACommitIsWatchedDownTheRoad(t *testing.T) {
 	b.within(delivery, "the healthy application", `document.querySelector("#env-production .stop-time").innerText === "healthy"`)
 	b.stillSamePage("a run that ends")
 	b.until("nothing is followed any more", `document.querySelector("[data-live]") === null`)
-	b.reads("The quality gate let it through", "Kept apart by", "Artifacts", "bill of materials")
+	b.reads("The quality gate let it through", "Pipeline kept apart by", "Artifacts", "bill of materials")
 	if got := b.text("[data-status]"); strings.Contains(got, "failed") {
 		t.Errorf("the run: %s", got)
 	}

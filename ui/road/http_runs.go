@@ -82,6 +82,12 @@ func (r *runs) Artifact(ctx context.Context, id, name string) (Content, error) {
 	return Content{ReadCloser: answer.Body, MediaType: answer.Header.Get("Content-Type"), Size: answer.ContentLength}, nil
 }
 
+// Isolation says by what this machine can keep pushed code apart.
+func (r *runs) Isolation(ctx context.Context) (Isolation, error) {
+	w, err := ask[runner.IsolationBody](ctx, r.line, "the isolation", func(ctx context.Context) (*http.Response, error) { return r.client.GetIsolation(ctx) })
+	return Isolation{Landlock: w.Landlock, PIDNamespace: w.PidNamespace, NetworkNamespace: w.NetworkNamespace, Notes: w.Notes}, err
+}
+
 // Start puts a run of a branch into the queue.
 func (r *runs) Start(ctx context.Context, repository, ref string) (Run, error) {
 	w, err := ask[runner.RunInfo](ctx, r.line, "a run", func(ctx context.Context) (*http.Response, error) {

@@ -16,6 +16,8 @@ type Runs interface {
 	Artifacts(ctx context.Context, id string) ([]Artifact, error)
 	// Artifact opens one; the caller closes it.
 	Artifact(ctx context.Context, id, name string) (Content, error)
+	// Isolation says by what this machine can keep pushed code apart.
+	Isolation(ctx context.Context) (Isolation, error)
 	Start(ctx context.Context, repository, ref string) (Run, error)
 	Cancel(ctx context.Context, id string) error
 	Retry(ctx context.Context, id string) (Run, error)

@@ -311,7 +311,7 @@ func Registry(f Frame, p RegistryPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if f.Can(auth.ScopeRegistryAdmin) && len(p.Repositories) > 0 {
+			if f.Can(auth.ScopeRegistryAdmin) && p.Usage.Blobs > 0 {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, "<section class=\"panel pad\" aria-labelledby=\"gc-title\"><h2 id=\"gc-title\">Garbage collection</h2><p class=\"muted\">Deletes the blobs that no image has any more. Images that were deleted free their space only then.</p><form class=\"actions\" action=\"/registry\" method=\"post\" hx-boost=\"false\"><button id=\"gc-try\" type=\"submit\" name=\"do\" value=\"try\">See what would be deleted</button></form></section>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
