@@ -136,7 +136,7 @@ func Apps(f Frame, p AppsPage) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<header class=\"page-head\"><div><h1>Applications</h1><p class=\"lede\">What the environment repository declares, and what runs of it. <a href=\"/promotions\">Promotions</a></p></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<header class=\"page-head\"><div><h1>Applications</h1><p class=\"lede\">What the environment repository declares, and what runs of it. <a class=\"inline-link\" href=\"/promotions\">Promotions</a></p></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -203,6 +203,14 @@ func versionText(v string) string {
 	return s
 }
 
+// refText is a revision for people: a commit's SHA is shortened, a name stays.
+func refText(ref string) string {
+	if len(ref) >= 40 && strings.Trim(ref, "0123456789abcdef") == "" {
+		return ref[:7]
+	}
+	return ref
+}
+
 // clockText is a moment's time of day, with its day when that is another than now's.
 func (f Frame) clockText(t *time.Time) string {
 	if t == nil {
