@@ -29,7 +29,7 @@ type Root struct {
 //	oci.CollectRoot([]string{"/usr/bin/node"})
 //	oci.CollectRoot([]string{"/usr/bin/python3"}, oci.Folder{Source: "/usr/lib/python3.13", Target: "/usr/lib/python3.13",
 //		Exclude: []string{"__pycache__", "test"}, Follow: true})
-//	oci.CollectRoot([]string{"/work/jre/bin/java"}, oci.Folder{Source: "/work/jre", Target: "/opt/java"})
+//	oci.CollectRoot([]string{"/build/jre/bin/java"}, oci.Folder{Source: "/build/jre", Target: "/opt/java"})
 func CollectRoot(programs []string, folders ...Folder) (Root, error) {
 	c := &collector{
 		root: Root{Folders: folders}, have: map[string]bool{}, found: map[string]bool{},
