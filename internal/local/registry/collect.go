@@ -295,11 +295,14 @@ func (l layout) eachBlob(f func(digest.Digest, fs.FileInfo) error) error {
 		hex := filepath.Dir(at)
 		d := digest.Digest(filepath.Base(filepath.Dir(filepath.Dir(hex))) + ":" + filepath.Base(hex))
 		if d.Validate() != nil {
-			return nil
+			return nil // not distribution's
 		}
 		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it has gone meanwhile
+		}
 		if err != nil {
-			return nil //nolint:nilerr // it has gone meanwhile
+			return err
 		}
 		return f(d, info)
 	})
