@@ -39,14 +39,14 @@ func (j *job) interpretedSpec(ctx context.Context, spec oci.ImageSpec) (oci.Imag
 	switch j.project.Language {
 	case detect.Node:
 		spec.Folders = []oci.Folder{{Source: j.dir, Target: "/app", Exclude: j.leftOut()}}
-		return j.withInterpreter(ctx, spec, base, "node", "process.execPath", []string{j.project.Start})
+		return j.withInterpreter(ctx, spec, base, "node", []string{j.project.Start})
 	case detect.Python:
 		spec.Folders = []oci.Folder{{Source: j.dir, Target: "/app", Exclude: j.leftOut()}}
 		if info, err := j.tree.Stat(".fawkes/site-packages"); err == nil && info.IsDir() {
 			spec.Folders = append(spec.Folders, oci.Folder{Source: filepath.Join(j.dir, ".fawkes", "site-packages"), Target: "/app/site-packages", Exclude: []string{"__pycache__"}})
 		}
 		spec.Env = append(spec.Env, "PYTHONPATH=/app/site-packages:/app", "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1")
-		return j.withInterpreter(ctx, spec, base, "python3", "", []string{j.project.Start})
+		return j.withInterpreter(ctx, spec, base, "python3", []string{j.project.Start})
 	}
 	jars, err := fs.Glob(j.tree.FS(), j.project.Start)
 	if err != nil {
@@ -62,11 +62,11 @@ func (j *job) interpretedSpec(ctx context.Context, spec oci.ImageSpec) (oci.Imag
 		return spec, failf(ExitUsage, "let the build make one jar that can be run, or set image.root and image.entrypoint in fawkes.yaml", "the build made %d jars (%s), want one", len(programs), strings.Join(programs, ", "))
 	}
 	spec.Files = []oci.File{{Source: filepath.Join(j.dir, filepath.FromSlash(programs[0])), Target: "/app/app.jar", Mode: 0o644}}
-	return j.withInterpreter(ctx, spec, base, "java", "", []string{"-jar", "/app/app.jar"})
+	return j.withInterpreter(ctx, spec, base, "java", []string{"-jar", "/app/app.jar"})
 }
 
 // withInterpreter adds the interpreter of this machine, unless the image is built upon one that has it.
-func (j *job) withInterpreter(ctx context.Context, spec oci.ImageSpec, based bool, name, _ string, args []string) (oci.ImageSpec, error) {
+func (j *job) withInterpreter(ctx context.Context, spec oci.ImageSpec, based bool, name string, args []string) (oci.ImageSpec, error) {
 	for i, a := range args {
 		if i == 0 && a != "" && !strings.HasPrefix(a, "-") {
 			args[i] = "/app/" + a
@@ -82,15 +82,15 @@ func (j *job) withInterpreter(ctx context.Context, spec oci.ImageSpec, based boo
 	if err != nil {
 		return spec, err
 	}
-	root, err := collectRoot([]string{program})
+	root, err := oci.CollectRoot([]string{program}, folders...)
 	if err != nil {
 		return spec, failf(ExitFailed, "", "collect %s: %v", name, err)
 	}
 	spec.Files = append(spec.Files, root.Files...)
-	spec.Folders = append(append(root.Folders, folders...), spec.Folders...)
+	spec.Folders = append(root.Folders, spec.Folders...)
 	spec.Env = append(spec.Env, env...)
 	if spec.Entrypoint == nil {
-		spec.Entrypoint = append([]string{program}, args...)
+		spec.Entrypoint = append([]string{root.Programs[0]}, args...)
 	}
 	return spec, nil
 }
@@ -135,14 +135,4 @@ func (j *job) interpreter(ctx context.Context, name string) (program string, fol
 		env = []string{"PYTHONHOME=" + said.Home}
 	}
 	return said.Program, folders, env, nil
-}
-
-func collectRoot([]string) (struct {
-	Files   []oci.File
-	Folders []oci.Folder
-}, error) {
-	return struct {
-		Files   []oci.File
-		Folders []oci.Folder
-	}{}, nil
 }

@@ -191,7 +191,7 @@ func serviceOf(repository string) string {
 		}
 		return '-'
 	}, repository[strings.LastIndexByte(repository, '/')+1:])
-	name = strings.Trim(name, "-0123456789")
+	name = strings.TrimLeft(name, "-0123456789")
 	name = strings.TrimRight(name[:min(len(name), 52)], "-")
 	if name == "" {
 		return "service"

@@ -176,6 +176,11 @@ func (p *pipeline) runOne(ctx context.Context, stage string) error {
 	if err := p.begin([]string{stage}); err != nil {
 		return err
 	}
+	if stage != "checkout" && !p.state.done("checkout") { // which costs nothing
+		if err := p.stage(ctx, "checkout"); err != nil {
+			return &stageError{"checkout", err}
+		}
+	}
 	for _, need := range needs(stage) {
 		if !p.state.done(need) {
 			return &stageError{stage, failf(ExitUsage, "run `fawkes ci "+need+"` first, with the same --artifacts", "the stage %s has not passed in this run", need)}

@@ -43,8 +43,13 @@ func (p *pipeline) scanner(name string) (string, error) {
 // scanCommand is a scanner at work on the tree: it may read everything a build may, and write nothing of it.
 func (j *job) scanCommand(program string, args ...string) command {
 	g := j.goTool()
-	return command{argv: append([]string{program}, args...), read: append(g.read(), filepath.Dir(program)), write: append(g.write(), j.cache("staticcheck")),
-		env: []string{"STATICCHECK_CACHE=" + j.cache("staticcheck")}}
+	c := command{argv: append([]string{program}, args...), read: append(g.read(), filepath.Dir(program)), write: g.write()}
+	if g.found {
+		// What staticcheck knows of the standard library takes half a minute to find out: it is kept where every
+		// repository finds it.
+		c.env = []string{"STATICCHECK_CACHE=" + filepath.Join(g.cache, "staticcheck")}
+	}
+	return c
 }
 
 // secrets looks for credentials in the files of the work tree. The rules are those of gitleaks; what the
@@ -72,8 +77,9 @@ func (j *job) secrets(ctx context.Context) error {
 	if err := errors.Join(os.WriteFile(file, []byte(config.String()), 0o600), os.WriteFile(ignore, nil, 0o600)); err != nil {
 		return fmt.Errorf("set the scanner up: %w", err)
 	}
+	// The tree is named by its absolute path: what the repository's .gitleaksignore says of relative ones fits nothing.
 	c := j.scanCommand(program, "dir", "--config", file, "--gitleaks-ignore-path", ignore, "--ignore-gitleaks-allow", "--report-format", "sarif", "--report-path", "-",
-		"--redact=100", "--exit-code", "0", "--no-banner", "--no-color", "--log-level", "warn", "--max-target-megabytes", "20", ".")
+		"--redact=100", "--exit-code", "0", "--no-banner", "--no-color", "--log-level", "warn", "--max-target-megabytes", "20", j.dir)
 	text, err := j.output(ctx, j.log, c, report.MaxBytes)
 	if err != nil {
 		return j.broken("gitleaks", err)
@@ -154,7 +160,7 @@ func (j *job) staticAnalysis(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(j.cache("staticcheck"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(j.goTool().cache, "staticcheck"), 0o755); err != nil {
 		return fmt.Errorf("make the cache of staticcheck: %w", err)
 	}
 	var tags []string

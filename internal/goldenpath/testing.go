@@ -196,7 +196,7 @@ func (j *job) testCommand(argv []string) command {
 }
 
 // reported runs any command. It may write JUnit XML to the file that FAWKES_JUNIT names, as the test
-// runner of Node.js is told to; one that does not is one test as a whole.
+// runner of Node.js is told to, or be Python's unittest; one that does neither is one test as a whole.
 func (j *job) reported(ctx context.Context, argv []string) (*report.JUnit, error) {
 	file := filepath.Join(j.temp, "tmp", "junit-"+j.name+".xml")
 	if err := os.RemoveAll(file); err != nil {
@@ -207,8 +207,16 @@ func (j *job) reported(ctx context.Context, argv []string) (*report.JUnit, error
 	if j.project.Language == detect.Node {
 		c.env = append(c.env, "NODE_OPTIONS=--test-reporter=spec --test-reporter-destination=stdout --test-reporter=junit --test-reporter-destination="+file)
 	}
+	spoken := &bounded{most: 8 << 20}
+	if slices.Contains(argv, "unittest") {
+		c.argv = append(slices.Clone(argv), "-v")
+		c.stderr = io.MultiWriter(j.log, spoken)
+	}
 	began := j.o.Clock.Now()
 	err := j.exec(ctx, j.log, c)
+	if results := unittest(string(spoken.text)); results.Totals().Tests > 0 {
+		return results, err
+	}
 	if results, unread := readResults(file); results != nil || unread != nil {
 		return results, errors.Join(err, unread)
 	}

@@ -152,7 +152,7 @@ func judgeCoverage(want float64, f Facts) Rule {
 
 // JudgeSecrets counts the secrets that no exception lets pass.
 func JudgeSecrets(rules fawkesfile.Gate, s Scan, now time.Time) Rule {
-	r, kept, out := begin(Secrets, "secrets", rules, s, now)
+	r, kept, out := begin(Secrets, "scan for secrets", rules, s, now)
 	if out {
 		return r
 	}
