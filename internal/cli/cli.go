@@ -90,6 +90,10 @@ func newRootCommand(g *globals) *cobra.Command {
 	}
 	dora := newDoraCommand(g)
 	dora.GroupID = "delivery"
+	for _, c := range []*cobra.Command{newAppsCommand(g), newEnvironmentsCommand(g)} {
+		c.GroupID = "delivery"
+		root.AddCommand(c)
+	}
 	root.AddCommand(dora, newVersionCommand(g), newCompletionCommand(g), newEnvironmentTopic(), newExitCodesTopic())
 	sayUnknownCommands(root)
 	return root
