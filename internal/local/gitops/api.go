@@ -249,12 +249,13 @@ func answer(err error, thing, id string) error {
 	return err
 }
 
-type listing struct {
+// Listing is what every list takes.
+type Listing struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100" doc:"How many items at most."`
 	Cursor string `query:"cursor" maxLength:"200" doc:"The next_cursor of the page before; absent for the first."`
 }
 
-func (l listing) before() (int64, error) {
+func (l Listing) before() (int64, error) {
 	if l.Cursor == "" {
 		return 0, nil
 	}
@@ -267,7 +268,7 @@ func (l listing) before() (int64, error) {
 }
 
 // paged cuts a page and gives the cursor of the next.
-func paged[T any](l listing, rows []T, id func(T) int64) ([]T, string) {
+func paged[T any](l Listing, rows []T, id func(T) int64) ([]T, string) {
 	if len(rows) <= l.Limit {
 		return rows, ""
 	}
@@ -275,12 +276,13 @@ func paged[T any](l listing, rows []T, id func(T) int64) ([]T, string) {
 	return rows, base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(id(rows[len(rows)-1]), 10)))
 }
 
-type nameInput struct {
+// NamePath names an application in an address.
+type NamePath struct {
 	Name string `path:"name" maxLength:"63" pattern:"^[a-z0-9-]+$" doc:"Name of the application: service, hyphen, environment." example:"hello-production"`
 }
 
 type applicationFilter struct {
-	listing
+	Listing
 	Environment string `query:"environment" maxLength:"63"`
 	Service     string `query:"service" maxLength:"63"`
 	Health      string `query:"health" enum:"Healthy,Progressing,Degraded,Suspended,Missing,Unknown"`
@@ -348,7 +350,7 @@ func (s *server) listApplications(ctx context.Context, in *applicationFilter) (*
 	return out, nil
 }
 
-func (s *server) getApplication(ctx context.Context, in *nameInput) (*struct{ Body applicationDetail }, error) {
+func (s *server) getApplication(ctx context.Context, in *NamePath) (*struct{ Body applicationDetail }, error) {
 	a, o, good, err := s.one(ctx, in.Name)
 	if err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ type syncAnswer struct {
 }
 
 func (s *server) sync(ctx context.Context, in *struct {
-	nameInput
+	NamePath
 	Body syncRequest
 }) (*struct{ Body syncAnswer }, error) {
 	a, err := s.e.store.Application(ctx, in.Name)
@@ -144,7 +144,7 @@ func (e *Engine) syncNow(ctx context.Context, name, by string, prune bool) (time
 type applicationAnswer struct{ Body applicationInfo }
 
 func (s *server) rollback(ctx context.Context, in *struct {
-	nameInput
+	NamePath
 	Body struct {
 		ID int64 `json:"id" minimum:"1" doc:"An operation of the history that succeeded."`
 	}
@@ -195,7 +195,7 @@ func (e *Engine) RollBack(ctx context.Context, name string, id int64, by string)
 }
 
 func (s *server) promote(ctx context.Context, in *struct {
-	nameInput
+	NamePath
 	Body struct {
 		To string `json:"to" minLength:"1" maxLength:"63" doc:"An environment that is promoted to from this one."`
 	}
@@ -210,7 +210,7 @@ func (s *server) promote(ctx context.Context, in *struct {
 	return &struct{ Body promotionInfo }{toPromotion(p)}, nil
 }
 
-func (s *server) restart(ctx context.Context, in *nameInput) (*applicationAnswer, error) {
+func (s *server) restart(ctx context.Context, in *NamePath) (*applicationAnswer, error) {
 	a, err := s.e.store.Application(ctx, in.Name)
 	if err != nil {
 		return nil, answer(err, "application", in.Name)
@@ -229,7 +229,7 @@ func (s *server) restart(ctx context.Context, in *nameInput) (*applicationAnswer
 	return &applicationAnswer{i}, err
 }
 
-func (s *server) terminate(ctx context.Context, in *nameInput) (*applicationAnswer, error) {
+func (s *server) terminate(ctx context.Context, in *NamePath) (*applicationAnswer, error) {
 	err := s.e.store.Tx(ctx, func(tx *sql.Tx) error { return s.e.store.Terminate(ctx, tx, in.Name) })
 	if isNotFound(err) {
 		if _, err := s.e.store.Application(ctx, in.Name); err != nil {

@@ -19,7 +19,7 @@ type differenceList struct {
 	Resources []difference `json:"resources" nullable:"false"`
 }
 
-func (s *server) diff(ctx context.Context, in *nameInput) (*struct{ Body differenceList }, error) {
+func (s *server) diff(ctx context.Context, in *NamePath) (*struct{ Body differenceList }, error) {
 	a, err := s.e.store.Application(ctx, in.Name)
 	if err != nil {
 		return nil, answer(err, "application", in.Name)
@@ -65,8 +65,8 @@ func toHistory(o Operation) historyInfo {
 }
 
 func (s *server) history(ctx context.Context, in *struct {
-	nameInput
-	listing
+	NamePath
+	Listing
 }) (*struct{ Body page[historyInfo] }, error) {
 	if _, err := s.e.store.Application(ctx, in.Name); err != nil {
 		return nil, answer(err, "application", in.Name)
@@ -80,7 +80,7 @@ func (s *server) history(ctx context.Context, in *struct {
 		return nil, err
 	}
 	out := &struct{ Body page[historyInfo] }{}
-	rows, out.Body.NextCursor = paged(in.listing, rows, func(o Operation) int64 { return o.ID })
+	rows, out.Body.NextCursor = paged(in.Listing, rows, func(o Operation) int64 { return o.ID })
 	out.Body.Items = each(rows, toHistory)
 	return out, nil
 }
@@ -104,7 +104,7 @@ type instanceInfo struct {
 	LastExit  *string    `json:"last_exit" doc:"Why the program before this one ended."`
 }
 
-func (s *server) instances(ctx context.Context, in *nameInput) (*struct{ Body page[instanceInfo] }, error) {
+func (s *server) instances(ctx context.Context, in *NamePath) (*struct{ Body page[instanceInfo] }, error) {
 	if _, err := s.e.store.Application(ctx, in.Name); err != nil {
 		return nil, answer(err, "application", in.Name)
 	}
@@ -125,7 +125,7 @@ type logText struct {
 }
 
 func (s *server) logs(ctx context.Context, in *struct {
-	nameInput
+	NamePath
 	Instance string `query:"instance" maxLength:"200" doc:"Name of a copy; the newest when absent."`
 	Tail     int    `query:"tail" minimum:"1" maximum:"10000" default:"200" doc:"How many lines."`
 }) (*struct{ Body logText }, error) {
@@ -214,7 +214,7 @@ func toPromotion(p Promotion) promotionInfo {
 }
 
 func (s *server) listPromotions(ctx context.Context, in *struct {
-	listing
+	Listing
 	Service string `query:"service" maxLength:"63"`
 	State   string `query:"state" enum:"waiting_health,waiting_approval,promoting,done,rejected,superseded"`
 }) (*struct{ Body page[promotionInfo] }, error) {
@@ -227,7 +227,7 @@ func (s *server) listPromotions(ctx context.Context, in *struct {
 		return nil, err
 	}
 	out := &struct{ Body page[promotionInfo] }{}
-	rows, out.Body.NextCursor = paged(in.listing, rows, func(p Promotion) int64 { return p.ID })
+	rows, out.Body.NextCursor = paged(in.Listing, rows, func(p Promotion) int64 { return p.ID })
 	out.Body.Items = each(rows, toPromotion)
 	return out, nil
 }

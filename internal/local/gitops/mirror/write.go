@@ -62,7 +62,18 @@ func (m *Mirror) Commit(ctx context.Context, parent string, e Edit) (string, err
 		if err := m.clear(run, folder); err != nil {
 			return "", err
 		}
-		if _, err := run(nil, "read-tree", "--prefix="+folder+"/", e.Trees[folder]); err != nil {
+		listed, err := run(nil, "ls-tree", "-r", "-z", "--full-tree", e.Trees[folder])
+		if err != nil {
+			return "", err
+		}
+		var info bytes.Buffer
+		for entry := range strings.SplitSeq(strings.TrimRight(listed, "\x00"), "\x00") {
+			head, name, _ := strings.Cut(entry, "\t")
+			if fields := strings.Fields(head); len(fields) == 3 {
+				fmt.Fprintf(&info, "%s %s\t%s/%s\x00", fields[0], fields[2], folder, name)
+			}
+		}
+		if _, err := run(&info, "update-index", "-z", "--index-info"); err != nil {
 			return "", err
 		}
 	}
