@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -21,7 +22,6 @@ const appTail = 500
 func appWords() map[string]string {
 	return map[string]string{
 		"sync":      "The sync was asked for. What it does shows here.",
-		"dry_run":   "The dry run was asked for. Nothing is changed by it.",
 		"rollback":  "The rollback was asked for: a revert in the environment repository, then its roll-out.",
 		"promote":   "The promotion was asked for.",
 		"restart":   "Every instance is being started again, one after the other.",
@@ -44,8 +44,9 @@ func (c *console) apps(_ http.ResponseWriter, r *http.Request, f view.Frame) (te
 			p.Apps, err = c.road.Apps.Apps(ctx, p.Filter)
 			return err
 		},
-		func(ctx context.Context) (err error) {
-			p.Environments, err = c.road.Apps.Environments(ctx)
+		func(ctx context.Context) error {
+			all, err := c.road.Apps.Environments(ctx)
+			p.Environments, p.Problem = all.Environments, all.Problem
 			return err
 		},
 		func(ctx context.Context) (err error) {
@@ -67,8 +68,11 @@ func (c *console) app(_ http.ResponseWriter, r *http.Request, f view.Frame) (tem
 	}
 	f.Title = a.Health + ": " + a.Name
 	p := view.AppPageData{App: a, Instance: q.Get("instance"), Done: wordOf(q, appWords())}
+	if n, err := number(q, "changes"); err == nil && q.Get("done") == "dry_run" {
+		p.Done = view.WouldChange(int(n))
+	}
 	var all []road.Promotion
-	var environments []road.Environment
+	var environments road.Landscape
 	err = together(r.Context(),
 		func(ctx context.Context) error {
 			diff, err := c.road.Apps.Diff(ctx, name)
@@ -99,7 +103,7 @@ func (c *console) app(_ http.ResponseWriter, r *http.Request, f view.Frame) (tem
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range environments {
+	for _, e := range environments.Environments {
 		if e.Name == a.Environment {
 			p.Environment = e
 		}
@@ -143,8 +147,12 @@ func (c *console) changeApp(w http.ResponseWriter, r *http.Request, _ view.Frame
 	switch do {
 	case "sync":
 		dry := form.Get("dry_run") == "true"
-		if err = c.road.Apps.Sync(ctx, name, form.Get("prune") == "true", dry); dry {
-			do = "dry_run"
+		changes, err := c.road.Apps.Sync(ctx, name, form.Get("prune") == "true", dry)
+		if err != nil {
+			return nil, err
+		}
+		if dry {
+			return nil, goOn(w, r, view.AppPath(name), "dry_run", "changes", strconv.Itoa(len(changes)))
 		}
 	case "rollback":
 		err = c.road.Apps.Rollback(ctx, name, form.Get("id"))

@@ -148,7 +148,8 @@ func (c *console) run(_ http.ResponseWriter, r *http.Request, f view.Frame) (tem
 			if apps, err = c.road.Apps.Apps(ctx, road.AppFilter{}); err != nil {
 				return err
 			}
-			p.Environments, err = c.road.Apps.Environments(ctx)
+			all, err := c.road.Apps.Environments(ctx)
+			p.Environments = all.Environments
 			return err
 		}, stands("The applications")),
 		c.beside(func(ctx context.Context) (err error) {

@@ -25,6 +25,7 @@ type roadFake struct {
 	history      []road.Sync
 	instances    []road.Instance
 	environments []road.Environment
+	problem      string
 	promotions   []road.Promotion
 	appLog       string
 
@@ -185,14 +186,14 @@ func (a appsFake) AppLog(_ context.Context, _, instance string, _ int) (string, 
 	}
 	return a.f.appLog, a.f.fault(road.PartGitOps)
 }
-func (a appsFake) Environments(context.Context) ([]road.Environment, error) {
-	return a.f.environments, a.f.fault(road.PartGitOps)
+func (a appsFake) Environments(context.Context) (road.Landscape, error) {
+	return road.Landscape{Environments: a.f.environments, Problem: a.f.problem}, a.f.fault(road.PartGitOps)
 }
 func (a appsFake) Promotions(context.Context) ([]road.Promotion, error) {
 	return append([]road.Promotion(nil), a.f.promotions...), a.f.fault(road.PartGitOps)
 }
-func (a appsFake) Sync(_ context.Context, name string, prune, dry bool) error {
-	return a.f.do(road.PartGitOps, "sync %s prune=%v dry=%v", name, prune, dry)
+func (a appsFake) Sync(_ context.Context, name string, prune, dry bool) ([]road.ResourceDiff, error) {
+	return a.f.diff[:2], a.f.do(road.PartGitOps, "sync %s prune=%v dry=%v", name, prune, dry)
 }
 func (a appsFake) Rollback(_ context.Context, name, id string) error {
 	return a.f.do(road.PartGitOps, "rollback %s %s", name, id)

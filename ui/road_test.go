@@ -259,7 +259,7 @@ func TestWhatIsAskedForIsDoneOnceAndSaid(t *testing.T) {
 		{"/runs/run-107", url.Values{"do": {"cancel"}}, "cancel run-107", "/runs/run-107?done=cancel"},
 		{"/runs/run-105", url.Values{"do": {"retry"}}, "retry run-105", "/runs/run-new?done=retry"},
 		{"/apps/hello-dev", url.Values{"do": {"sync"}, "prune": {"true"}}, "sync hello-dev prune=true dry=false", "/apps/hello-dev?done=sync"},
-		{"/apps/hello-dev", url.Values{"do": {"sync"}, "dry_run": {"true"}}, "sync hello-dev prune=false dry=true", "/apps/hello-dev?done=dry_run"},
+		{"/apps/hello-dev", url.Values{"do": {"sync"}, "dry_run": {"true"}}, "sync hello-dev prune=false dry=true", "/apps/hello-dev?changes=2&done=dry_run"},
 		{"/apps/hello-dev", url.Values{"do": {"rollback"}, "id": {"10"}}, "rollback hello-dev 10", "/apps/hello-dev?done=rollback"},
 		{"/apps/hello-dev", url.Values{"do": {"promote"}, "to": {"staging"}}, "promote hello-dev staging", "/apps/hello-dev?done=promote"},
 		{"/apps/hello-dev", url.Values{"do": {"restart"}}, "restart hello-dev", "/apps/hello-dev?done=restart"},
@@ -288,6 +288,9 @@ func TestWhatIsAskedForIsDoneOnceAndSaid(t *testing.T) {
 		}
 	}
 	reads(t, h, "/apps/hello-dev?done=rollback", "The rollback was asked for")
+	reads(t, h, "/apps/hello-dev?changes=2&done=dry_run", "A sync would change 2 resources")
+	f.problem = "environments.yaml line 3: there is no environment named stagin"
+	reads(t, h, "/apps", "Environments.yaml line 3: there is no environment named stagin.")
 	if got := text(visit(t, h, "/apps/hello-dev?done=<b>").doc); strings.Contains(got, "<b>") {
 		t.Error("a word of the address reaches the page")
 	}

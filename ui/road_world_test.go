@@ -124,7 +124,7 @@ func (f *roadFake) world() {
 	f.history = []road.Sync{
 		{ID: "12", Revision: sha(906), Digest: roadDigest, SourceRevision: sha(106), Phase: road.PhaseSucceeded, StartedAt: before(39 * time.Minute), FinishedAt: before(38 * time.Minute), By: "gitops"},
 		{ID: "11", Revision: sha(905), Digest: old, SourceRevision: sha(99), Phase: road.PhaseFailed, Message: "not healthy within 60 s", StartedAt: before(3 * time.Hour), FinishedAt: before(3*time.Hour - time.Minute), By: "ada"},
-		{ID: "10", Revision: sha(904), Digest: old, SourceRevision: sha(98), Phase: road.PhaseSucceeded, StartedAt: before(26 * time.Hour), FinishedAt: before(26*time.Hour - 4*time.Second), By: "gitops", RollbackOf: "11"},
+		{ID: "10", Revision: sha(904), Digest: old, SourceRevision: sha(98), Phase: road.PhaseSucceeded, StartedAt: before(26 * time.Hour), FinishedAt: before(26*time.Hour - 4*time.Second), By: "gitops", Kind: "rollback", RollbackOf: "11"},
 	}
 	f.instances = []road.Instance{
 		{Name: "hello-1", Digest: roadDigest, State: "running", Ready: true, StartedAt: before(38 * time.Minute), Port: 41001},

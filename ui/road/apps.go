@@ -13,10 +13,11 @@ type Apps interface {
 	History(ctx context.Context, name string) ([]Sync, error)
 	Instances(ctx context.Context, name string) ([]Instance, error)
 	AppLog(ctx context.Context, name, instance string, tail int) (string, error)
-	Environments(ctx context.Context) ([]Environment, error)
+	Environments(ctx context.Context) (Landscape, error)
 	Promotions(ctx context.Context) ([]Promotion, error)
 
-	Sync(ctx context.Context, name string, prune, dryRun bool) error
+	// Sync rolls out what the repository declares and gives what that changes; a dry run only gives it.
+	Sync(ctx context.Context, name string, prune, dryRun bool) ([]ResourceDiff, error)
 	Rollback(ctx context.Context, name, id string) error
 	Promote(ctx context.Context, name, to string) error
 	Restart(ctx context.Context, name string) error
@@ -45,6 +46,7 @@ const (
 const (
 	PromotionWaitsApproval = "waiting_approval"
 	PromotionWaitsHealth   = "waiting_health"
+	PromotionGoesOn        = "promoting"
 	PromotionDone          = "done"
 	PromotionRejected      = "rejected"
 	PromotionSuperseded    = "superseded"
@@ -112,6 +114,7 @@ func (a App) Busy() bool {
 
 // Operation is the running sync or the last one.
 type Operation struct {
+	Kind                  string // sync, rollback or heal
 	Phase, Message        string
 	StartedAt, FinishedAt *time.Time
 	By, Revision          string
@@ -131,12 +134,13 @@ type ResourceDiff struct{ Kind, Name, Change, Patch string }
 
 // Sync is one entry of the history, the newest first.
 type Sync struct {
-	ID, Revision, Digest  string
+	ID, Kind              string // the kinds are those of an Operation
+	Revision, Digest      string
 	SourceRevision        string
 	Phase, Message        string
 	StartedAt, FinishedAt *time.Time
 	By                    string
-	RollbackOf            string
+	RollbackOf            string // the entry that this one undoes
 }
 
 // Instance is one process of the application.
@@ -148,12 +152,20 @@ type Instance struct {
 	LastExit            string
 }
 
+// Landscape is the environments in the order in which versions go through them. Problem is why the environment
+// repository, or a part of it, is not read; empty when all is well.
+type Landscape struct {
+	Environments []Environment
+	Problem      string
+}
+
 // Environment is a place that services run in. Promote is automatic or approval.
 type Environment struct {
 	Name, Kind, From, Promote, Sync string
 	Windows                         []string
 	Open                            bool
 	Reason                          string // why it is closed
+	OpensAt                         *time.Time
 	Applications                    int
 }
 
@@ -162,6 +174,7 @@ type Promotion struct {
 	ID, Service, From, To  string
 	Digest, SourceRevision string
 	State                  string
+	Reason                 string
 	RequestedAt            *time.Time
-	DecidedBy              string
+	RequestedBy, DecidedBy string // empty when it came by itself, and while nobody has decided
 }

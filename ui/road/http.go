@@ -38,7 +38,11 @@ func NewHTTP(peers peer.Network, c clock.Clock) (Reader, error) {
 	if err != nil {
 		return Reader{}, err
 	}
-	return Reader{Runs: runs, Registry: images, Git: repositories}, nil
+	apps, err := newApps(peers, gone)
+	if err != nil {
+		return Reader{}, err
+	}
+	return Reader{Runs: runs, Apps: apps, Registry: images, Git: repositories}, nil
 }
 
 // line is the way to one part.

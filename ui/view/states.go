@@ -102,6 +102,8 @@ func promotionState(s string) state {
 		return state{"hold", "Waits for approval"}
 	case road.PromotionWaitsHealth:
 		return state{"run", "Waits for health"}
+	case road.PromotionGoesOn:
+		return state{"run", "Being promoted"}
 	case road.PromotionDone:
 		return state{"good", "Done"}
 	case road.PromotionRejected:
