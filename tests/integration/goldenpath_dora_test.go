@@ -59,7 +59,7 @@ func TestDoraUnderstandsWhatTheGoldenPathTells(t *testing.T) {
 		return git(t, dir, "rev-parse", "HEAD")
 	}
 	git(t, dir, "init", "--quiet", "--initial-branch=main")
-	bad, good := write(3), ""
+	bad := write(3)
 	run := func(sha, build string, exit int) {
 		t.Helper()
 		cmd := exec.Command(program, "ci", "run", "--dir", dir, "--artifacts", artifacts)
@@ -71,7 +71,7 @@ func TestDoraUnderstandsWhatTheGoldenPathTells(t *testing.T) {
 		}
 	}
 	run(bad, "1", 1)
-	good = write(2)
+	good := write(2)
 	run(good, "2", 0)
 	// What is sent again is not told twice.
 	send := exec.Command(program, "ci", "events", "send", filepath.Join(artifacts, "events.jsonl"))
@@ -80,7 +80,8 @@ func TestDoraUnderstandsWhatTheGoldenPathTells(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 
-	outcomes, digests, n := map[string]string{}, map[string]string{}, 0
+	outcomes, digests := map[string]string{}, map[string]string{}
+	var n int
 	deadline := time.Now().Add(30 * time.Second)
 	for tick := time.NewTicker(100 * time.Millisecond); ; <-tick.C {
 		var page struct {
