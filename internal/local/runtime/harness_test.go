@@ -223,7 +223,7 @@ func (w *world) apply(name, revision, text string) {
 // until waits for a condition; what it says last is shown when it never holds.
 func (w *world) until(what string, within time.Duration, holds func() (bool, any)) {
 	w.t.Helper()
-	deadline := time.Now().Add(within)
+	deadline := time.Now().Add(max(within, time.Minute)) // machines under load are slow
 	for {
 		ok, got := holds()
 		if ok {
