@@ -27,6 +27,7 @@ import (
 // platform is the whole of Fawkes in this process, at a port of its own.
 type platform struct {
 	url, token string
+	state      string // the state folder
 }
 
 // start brings the platform up on an empty state folder.
@@ -35,12 +36,12 @@ func start(t *testing.T) *platform { return startWith(t, nil) }
 // startWith brings the platform up with settings beside its defaults.
 func startWith(t *testing.T, settings map[string]string) *platform {
 	t.Helper()
-	p := &platform{token: auth.NewToken()}
+	p := &platform{token: auth.NewToken(), state: t.TempDir()}
 	all := map[string]string{"identity.bootstrap_token": p.token}
 	maps.Copy(all, settings)
 	var log bytes.Buffer
 	a, err := app.New(app.Options{
-		Modules: allinone.Modules(), StateDir: t.TempDir(), Listen: "127.0.0.1:0", Version: "test",
+		Modules: allinone.Modules(), StateDir: p.state, Listen: "127.0.0.1:0", Version: "test",
 		Settings: all,
 		Log:      slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
@@ -79,7 +80,12 @@ func (p *platform) link(t *testing.T) string {
 
 func (p *platform) post(t *testing.T, path, kind string, body []byte) []byte {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+path, bytes.NewReader(body))
+	return p.ask(t, http.MethodPost, path, kind, body)
+}
+
+func (p *platform) ask(t *testing.T, method, path, kind string, body []byte) []byte {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, p.url+path, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +103,7 @@ func (p *platform) post(t *testing.T, path, kind string, body []byte) []byte {
 		t.Fatal(err)
 	}
 	if answer.StatusCode/100 != 2 {
-		t.Fatalf("POST %s: %s\n%s", path, answer.Status, got)
+		t.Fatalf("%s %s: %s\n%s", method, path, answer.Status, got)
 	}
 	return got
 }
