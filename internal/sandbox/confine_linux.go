@@ -137,18 +137,18 @@ func handled(abi int) (files, scoped uint64, lacking []string) {
 	return files, scoped, lacking
 }
 
-// landlockABI is the version of Landlock that the kernel has; an error says why there is none.
-func landlockABI() (int, error) {
+// landlockABI is the version of Landlock that the kernel has; 0 for none, and why.
+func landlockABI() (abi int, lack string) {
 	v, _, no := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	switch {
 	case errors.Is(no, unix.ENOSYS):
-		return 0, errors.New("this kernel has no Landlock")
+		return 0, "this kernel has none"
 	case errors.Is(no, unix.EOPNOTSUPP):
-		return 0, errors.New("Landlock is switched off at the kernel's start")
+		return 0, "it is switched off at the kernel's start"
 	case no != 0:
-		return 0, no
+		return 0, no.Error()
 	}
-	return int(v), nil
+	return int(v), ""
 }
 
 // ruleset is a Landlock ruleset that is being made; nil where there is no Landlock.
@@ -159,9 +159,9 @@ type ruleset struct {
 
 // makeRules opens every file that the program may use, while they can still be named as the host names them.
 func (k *keeper) makeRules() (*ruleset, error) {
-	abi, err := landlockABI()
-	if err != nil {
-		k.note("Landlock: " + err.Error() + ": the program can read what this user can read")
+	abi, lack := landlockABI()
+	if abi == 0 {
+		k.note("no Landlock: " + lack + ": the program can read what this user can read")
 		return nil, nil
 	}
 	files, scoped, lacking := handled(abi)
@@ -234,7 +234,7 @@ func (r *ruleset) allow(path string, rights uint64) error {
 		}
 		return fmt.Errorf("give the program %s: %w", path, err)
 	}
-	defer unix.Close(fd)
+	defer closeFD(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fmt.Errorf("give the program %s: %w", path, err)
@@ -253,7 +253,7 @@ func (r *ruleset) allow(path string, rights uint64) error {
 
 // restrict puts the calling thread, and all it starts, under the rules, for ever.
 func (r *ruleset) restrict() error {
-	defer unix.Close(r.fd)
+	defer closeFD(r.fd)
 	if _, _, no := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0); no != 0 {
 		return fmt.Errorf("apply the Landlock rules: %w", no)
 	}
@@ -261,3 +261,6 @@ func (r *ruleset) restrict() error {
 }
 
 func (k *keeper) note(text string) { k.report.Notes = append(k.report.Notes, text) }
+
+// closeFD closes a descriptor that was only looked through.
+func closeFD(fd int) { _ = unix.Close(fd) }
