@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,7 @@ func (k *keeper) prepare() error {
 	if err := setLimits(k.order.Limits); err != nil {
 		return err
 	}
+	k.boundTasks()
 	// The keeper's other threads stay as they are; nothing that is confined may trace this process to reach them.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("forbid tracing the keeper: %w", err)
@@ -78,6 +80,53 @@ func setLimits(l Limits) error {
 	}
 	// A core of a program that failed would hold its memory; nobody asked for one.
 	return unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+}
+
+// The tasks that the kernel lets a tree have for each process of its limit: programs have threads.
+const (
+	tasksEach = 8
+	tasksMore = 128
+	tasksMost = 16 << 10
+)
+
+// boundTasks has the kernel bound processes and threads, so that a bomb that outruns the watch stays small. For root
+// that is the namespace's own pid_max, which the kernel has since 6.14; for others the limit of a user, which counts
+// in a user namespace only what is in it.
+func (k *keeper) boundTasks() {
+	if k.order.Limits.Processes <= 0 {
+		return
+	}
+	most := min(k.order.Limits.Processes*tasksEach+tasksMore, tasksMost)
+	n := k.order.Namespaces
+	switch {
+	case n.PID && os.Geteuid() == 0 && kernelAtLeast(6, 14):
+		const reserved = 301 // numbers that the kernel does not give again
+		if os.WriteFile("/proc/sys/kernel/pid_max", []byte(strconv.Itoa(reserved+most)), 0) == nil {
+			return
+		}
+	case n.User && os.Geteuid() != 0:
+		var now unix.Rlimit
+		if unix.Getrlimit(unix.RLIMIT_NPROC, &now) == nil {
+			bound := min(uint64(most), now.Max)
+			if unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: bound, Max: bound}) == nil {
+				return
+			}
+		}
+	}
+	k.note("processes are bounded by watching alone")
+}
+
+// kernelAtLeast compares the kernel's version; a setting that is the namespace's in a newer one is the machine's before.
+func kernelAtLeast(major, minor int) bool {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	var a, b int
+	if n, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b); n != 2 || err != nil {
+		return false
+	}
+	return a > major || a == major && b >= minor
 }
 
 // dropCapabilities takes every capability from the thread, for ever.
