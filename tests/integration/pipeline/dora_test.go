@@ -1,5 +1,4 @@
-// Package integration holds the tests that span the platform's parts, with the real program on both sides.
-package integration
+package pipeline
 
 import (
 	"bytes"
