@@ -94,6 +94,8 @@ func newRootCommand(g *globals) *cobra.Command {
 		newCICommand(g),
 		newRunsCommand(g),
 		newRegistryCommand(g),
+		newAppsCommand(g),
+		newEnvironmentsCommand(g),
 		newDoraCommand(g),
 	} {
 		c.GroupID = "delivery"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -37,6 +38,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			home := filepath.Join(e.WorkDir, "home")
 			e.Setenv("HOME", home)
+			cache, err := exec.Command("go", "env", "GOCACHE").Output() // the standard library is compiled once for all
+			if err != nil {
+				return err
+			}
+			e.Setenv("FAWKES_GO_CACHE", strings.TrimSpace(string(cache)))
 			e.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 			e.Setenv("GIT_AUTHOR_NAME", "Ada")
 			e.Setenv("GIT_AUTHOR_EMAIL", "ada@example.org")

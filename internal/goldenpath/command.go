@@ -210,11 +210,7 @@ func (p *pipeline) systemPaths() []string {
 			paths = append(paths, around)
 		}
 	}
-	paths = append(paths, p.o.Env("JAVA_HOME"), p.goTool().root)
-	for _, file := range []string{p.o.Env("SSL_CERT_FILE"), p.o.Env("NODE_EXTRA_CA_CERTS")} {
-		paths = append(paths, file)
-	}
-	return paths
+	return append(paths, p.o.Env("JAVA_HOME"), p.goTool().root, p.o.Env("SSL_CERT_FILE"), p.o.Env("NODE_EXTRA_CA_CERTS"))
 }
 
 // holds says whether a folder is, or is above, another.

@@ -316,3 +316,38 @@ func TestEventsThatCannotBeDeliveredAreSentLater(t *testing.T) {
 		t.Errorf("events: %s", got)
 	}
 }
+
+func TestSonarQubeJudgesWhereItIsConfigured(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, smallService())
+	w.env["SONAR_HOST_URL"], w.env["SONAR_TOKEN"] = "https://sonar.example", "sonar-token-1"
+	if r := w.run(ExitUsage); r.Stage != "static-analysis" || !strings.Contains(r.Reason, "sonar-scanner was not found") {
+		t.Errorf("got %+v", r)
+	}
+	w.script("sonar-scanner", `echo "$*"; [ "$SONAR_TOKEN" = sonar-token-1 ] || exit 9; test ! -e refuse`)
+	w.run(ExitOK)
+	if !strings.Contains(w.logs(), "-Dsonar.host.url=https://sonar.example -Dsonar.projectKey=shop:small") {
+		t.Errorf("logs:\n%s", w.logs())
+	}
+	w.write(map[string]string{"refuse": ""})
+	w.commit("refused")
+	if r := w.run(ExitRefused); r.Stage != "static-analysis" || !strings.Contains(r.Reason, "SonarQube refuses it") {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestAnImageScannerIsUsedWhereItIs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, smallService())
+	w.script("trivy", `[ -f "$3/index.json" ] || exit 9
+printf '{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"Trivy","rules":[{"id":"CVE-1","properties":{"security-severity":"%s"}}]}},"results":[{"ruleId":"CVE-1","level":"error","message":{"text":"m"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"app/small"}}}]}]}]}' "$(cat /dev/null; cat severity 2>/dev/null || echo 7.5)"`)
+	w.run(ExitOK)
+	if s := w.state().Stages["image-scan"]; s.Status != StatusPassed || len(s.Findings) != 1 || s.Findings[0].Level != "high" {
+		t.Errorf("got %+v", s)
+	}
+	w.write(map[string]string{"severity": "9.8"})
+	w.commit("critical")
+	if r := w.run(ExitRefused); r.Stage != "image-scan" || !strings.Contains(r.Reason, "app/small: CVE-1") {
+		t.Errorf("got %+v", r)
+	}
+}

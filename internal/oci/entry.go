@@ -237,7 +237,7 @@ func (u *unpacker) file(h *tar.Header, at string, content io.Reader) error {
 	if err == nil {
 		err = f.Chmod(fs.FileMode(h.Mode).Perm() | 0o400)
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return u.root.Chtimes(at, h.ModTime, h.ModTime)
@@ -365,7 +365,7 @@ func (u *unpacker) hide(at string) error {
 		return err
 	}
 	names, err := dir.Readdirnames(-1)
-	if err = errors.Join(err, dir.Close()); err != nil {
+	if err := errors.Join(err, dir.Close()); err != nil {
 		return err
 	}
 	for _, name := range names {

@@ -49,10 +49,10 @@ func link(t *testing.T, target, path string) {
 func app(t *testing.T) oci.ImageSpec {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"bin/app*": "program", "web/index.html": "page", "web/a/b.txt": "b", "web/node_modules/x.o": "left out"})
-	link(t, "index.html", filepath.Join(dir, "web/home.html"))
+	link(t, "index.html", dir+"/web/home.html")
 	return oci.ImageSpec{
 		NoTimeZones: true,
-		Files:       []oci.File{{Source: filepath.Join(dir, "bin/app"), Target: "/app"}, {Target: "/usr/bin/app", Link: "/app"}},
+		Files:       []oci.File{{Source: dir + "/bin/app", Target: "/app"}, {Target: "/usr/bin/app", Link: "/app"}},
 		Folders:     []oci.Folder{{Source: filepath.Join(dir, "web"), Target: "/web", Exclude: []string{"*.o"}}},
 		Entrypoint:  []string{"/app"}, Env: []string{"MODE=test"}, Ports: []int{8080},
 		Labels:      map[string]string{"org.opencontainers.image.revision": "abc"},
@@ -228,7 +228,7 @@ func TestTheTimeZonesAreThisMachines(t *testing.T) {
 	}
 	for _, zone := range []string{"Europe/Berlin", "UTC"} {
 		_, here := os.Stat("/usr/share/zoneinfo/" + zone)
-		_, there := os.Stat(filepath.Join(dir, "usr/share/zoneinfo", zone))
+		_, there := os.Stat(dir + "/usr/share/zoneinfo/" + zone)
 		if (here == nil) != (there == nil) {
 			t.Errorf("the zone %s: %v on this machine, %v in the image", zone, here, there)
 		}

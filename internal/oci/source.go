@@ -41,7 +41,7 @@ func openAny(source, inside string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // it was read only
 	return root.OpenFile(rel, readOnly, 0)
 }
 
@@ -54,7 +54,7 @@ func openFolder(source, inside string) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // it was read only
 	return root.OpenRoot(rel)
 }
 
@@ -143,7 +143,7 @@ func (w *walker) walk() error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // it was read only
 	w.root = root
 	return fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -108,7 +108,7 @@ func unpackInto(ctx context.Context, img v1.Image, dir string, limits UnpackLimi
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	u := &unpacker{ctx: ctx, root: root, limits: limits}
 	for i, d := range manifest.Layers {
 		if err := u.layer(img, d, config.RootFS.DiffIDs[i]); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,7 @@ func (k *keeper) prepare() error {
 	if err := setLimits(k.order.Limits); err != nil {
 		return err
 	}
+	k.boundTasks()
 	// The keeper's other threads stay as they are; nothing that is confined may trace this process to reach them.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("forbid tracing the keeper: %w", err)
@@ -78,6 +80,53 @@ func setLimits(l Limits) error {
 	}
 	// A core of a program that failed would hold its memory; nobody asked for one.
 	return unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+}
+
+// The tasks that the kernel lets a tree have for each process of its limit: programs have threads.
+const (
+	tasksEach = 8
+	tasksMore = 128
+	tasksMost = 16 << 10
+)
+
+// boundTasks has the kernel bound processes and threads, so that a bomb that outruns the watch stays small. For root
+// that is the namespace's own pid_max, which the kernel has since 6.14; for others the limit of a user, which counts
+// in a user namespace only what is in it.
+func (k *keeper) boundTasks() {
+	if k.order.Limits.Processes <= 0 {
+		return
+	}
+	most := min(k.order.Limits.Processes*tasksEach+tasksMore, tasksMost)
+	n := k.order.Namespaces
+	switch {
+	case n.PID && os.Geteuid() == 0 && kernelAtLeast(6, 14):
+		const reserved = 301 // numbers that the kernel does not give again
+		if os.WriteFile("/proc/sys/kernel/pid_max", []byte(strconv.Itoa(reserved+most)), 0) == nil {
+			return
+		}
+	case n.User && os.Geteuid() != 0:
+		var now unix.Rlimit
+		if unix.Getrlimit(unix.RLIMIT_NPROC, &now) == nil {
+			bound := min(uint64(most), now.Max)
+			if unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: bound, Max: bound}) == nil {
+				return
+			}
+		}
+	}
+	k.note("processes are bounded by watching alone")
+}
+
+// kernelAtLeast compares the kernel's version; a setting that is the namespace's in a newer one is the machine's before.
+func kernelAtLeast(major, minor int) bool {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	var a, b int
+	if n, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b); n != 2 || err != nil {
+		return false
+	}
+	return a > major || a == major && b >= minor
 }
 
 // dropCapabilities takes every capability from the thread, for ever.
@@ -137,18 +186,18 @@ func handled(abi int) (files, scoped uint64, lacking []string) {
 	return files, scoped, lacking
 }
 
-// landlockABI is the version of Landlock that the kernel has; an error says why there is none.
-func landlockABI() (int, error) {
+// landlockABI is the version of Landlock that the kernel has; 0 for none, and why.
+func landlockABI() (abi int, lack string) {
 	v, _, no := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	switch {
 	case errors.Is(no, unix.ENOSYS):
-		return 0, errors.New("this kernel has no Landlock")
+		return 0, "this kernel has none"
 	case errors.Is(no, unix.EOPNOTSUPP):
-		return 0, errors.New("Landlock is switched off at the kernel's start")
+		return 0, "it is switched off at the kernel's start"
 	case no != 0:
-		return 0, no
+		return 0, no.Error()
 	}
-	return int(v), nil
+	return int(v), ""
 }
 
 // ruleset is a Landlock ruleset that is being made; nil where there is no Landlock.
@@ -159,9 +208,9 @@ type ruleset struct {
 
 // makeRules opens every file that the program may use, while they can still be named as the host names them.
 func (k *keeper) makeRules() (*ruleset, error) {
-	abi, err := landlockABI()
-	if err != nil {
-		k.note("Landlock: " + err.Error() + ": the program can read what this user can read")
+	abi, lack := landlockABI()
+	if abi == 0 {
+		k.note("no Landlock: " + lack + ": the program can read what this user can read")
 		return nil, nil
 	}
 	files, scoped, lacking := handled(abi)
@@ -234,7 +283,7 @@ func (r *ruleset) allow(path string, rights uint64) error {
 		}
 		return fmt.Errorf("give the program %s: %w", path, err)
 	}
-	defer unix.Close(fd)
+	defer closeFD(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fmt.Errorf("give the program %s: %w", path, err)
@@ -253,7 +302,7 @@ func (r *ruleset) allow(path string, rights uint64) error {
 
 // restrict puts the calling thread, and all it starts, under the rules, for ever.
 func (r *ruleset) restrict() error {
-	defer unix.Close(r.fd)
+	defer closeFD(r.fd)
 	if _, _, no := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(r.fd), 0, 0); no != 0 {
 		return fmt.Errorf("apply the Landlock rules: %w", no)
 	}
@@ -261,3 +310,6 @@ func (r *ruleset) restrict() error {
 }
 
 func (k *keeper) note(text string) { k.report.Notes = append(k.report.Notes, text) }
+
+// closeFD closes a descriptor that was only looked through.
+func closeFD(fd int) { _ = unix.Close(fd) }

@@ -47,7 +47,7 @@ func loopbackUp() error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	defer closeFD(fd)
 	req, err := unix.NewIfreq("lo")
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (k *keeper) furnish(root string) error {
 	if err != nil {
 		return fmt.Errorf("open the root: %w", err)
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	for _, name := range []string{"proc", "dev"} {
 		if err := in.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("make /%s below %s: %w", name, root, err)

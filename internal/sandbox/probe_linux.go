@@ -16,7 +16,7 @@ func Probe() Report {
 		report.Notes = append(report.Notes, err.Error())
 		return report
 	}
-	defer os.RemoveAll(root)
+	defer func() { _ = os.RemoveAll(root) }()
 	inside, err := try(Spec{Path: "/", Root: root, Network: true, probe: true})
 	if err != nil {
 		report.Notes = append(report.Notes, "no root folder of its own: it needs root's rights or a user namespace")

@@ -176,7 +176,7 @@ func startIn(ctx context.Context, s Spec, way namespaces, notes []string) (*Proc
 	err = p.handshake(ctx, o, first)
 	if err != nil {
 		_ = cmd.Process.Kill()
-		<-waited
+		_ = <-waited // it was killed
 		<-read
 		_ = orderW.Close()
 		return nil, err

@@ -27,6 +27,9 @@ func (k *keeper) watch() {
 	defer next.Stop()
 	said, since := Usage{}, lookSeldom
 	for {
+		if l.Processes > 0 && k.tree.crowd() > l.Processes {
+			k.kill(Exit{TooManyProcesses: true}) // without a look at each: a bomb grows meanwhile
+		}
 		memory, cpu, number := k.tree.look()
 		switch {
 		case l.Memory > 0 && memory > l.Memory:

@@ -96,7 +96,7 @@ func Promote(ctx context.Context, to Target, c Change, temp string) (Done, error
 	if err != nil {
 		return Done{}, fmt.Errorf("promote: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	g := &repository{dir: filepath.Join(dir, "tree"), target: to}
 	if err := g.clone(ctx); err != nil {
 		return Done{}, err

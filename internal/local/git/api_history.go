@@ -13,6 +13,7 @@ import (
 	"github.com/fawkes-idp/fawkes/internal/kit/problem"
 )
 
+// CommitInfo is a commit as the API shows it.
 type CommitInfo struct {
 	SHA            string    `json:"sha"`
 	Author         string    `json:"author"`
@@ -94,11 +95,13 @@ type comparisonAnswer struct {
 	}
 }
 
+// Placed is a revision of a repository in an address.
 type Placed struct {
 	Named
 	Ref string `query:"ref" maxLength:"200" doc:"A branch, a tag or a commit; the default branch when absent."`
 }
 
+// PlacedPath is a path in a revision.
 type PlacedPath struct {
 	Placed
 	Path string `query:"path" maxLength:"4096" doc:"Without a slash at either end; the root when absent."`

@@ -46,6 +46,7 @@ type hooksAnswer struct {
 	}
 }
 
+// DeliveryInfo is a delivery as the API shows it.
 type DeliveryInfo struct {
 	ID         string     `json:"id"`
 	Key        string     `json:"guid" doc:"X-GitHub-Delivery."`

@@ -89,19 +89,16 @@ func (g program) file(ctx context.Context, dir, sha, path string) (f file, err e
 	if err != nil {
 		return f, err
 	}
-	length, err := g.text(ctx, dir, "look at a file", nil, "cat-file", "-s", "--end-of-options", id)
+	length, err := g.text(ctx, dir, "look at a file", nil, "cat-file", "-s", id) // an id that git wrote
 	if err != nil {
 		return f, err
 	}
 	if f.Size, err = strconv.ParseInt(strings.TrimSpace(length), 10, 64); err != nil {
 		return f, fmt.Errorf("look at a file: git wrote %q", clip(length, 40))
 	}
-	text, cut, err := g.output(ctx, dir, "read a file", nil, mostFile, "cat-file", "blob", "--end-of-options", id)
+	text, cut, err := g.output(ctx, dir, "read a file", nil, mostFile, "cat-file", "blob", id)
 	if err != nil {
-		// An older git takes no end of options here; the id is one that git wrote.
-		if text, cut, err = g.output(ctx, dir, "read a file", nil, mostFile, "cat-file", "blob", id); err != nil {
-			return f, err
-		}
+		return f, err
 	}
 	if cut { // not in the middle of a character
 		for i := 0; i < utf8.UTFMax && len(text) > 0 && !utf8.Valid(text); i++ {

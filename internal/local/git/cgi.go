@@ -115,7 +115,7 @@ func settle(control *http.ResponseController, run backendRun, fed <-chan error) 
 	default:
 	}
 	_ = control.SetReadDeadline(time.Now()) // nothing of the body is wanted any more
-	<-fed
+	_ = <-fed                               // what became of the rest is of no interest
 	return nil
 }
 

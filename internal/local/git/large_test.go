@@ -23,7 +23,6 @@ func TestALargeRepositoryTakesLittleMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	text = ""
 	p.git(dir, "add", "--all")
 	p.git(dir, "commit", "--quiet", "-m", "Large files")
 	runtime.GC()

@@ -21,6 +21,25 @@ type program struct {
 	home string // an empty folder
 }
 
+// Older ones lack settings that this server relies on.
+const leastMajor, leastMinor = 2, 36
+
+// check refuses a git that is too old.
+func (g program) check(ctx context.Context) error {
+	out, err := g.text(ctx, "/", "ask git for its version", nil, "version")
+	if err != nil {
+		return err
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(out, "git version %d.%d", &major, &minor); err != nil {
+		return fmt.Errorf("ask git for its version: it wrote %q", clip(strings.TrimSpace(out), 100))
+	}
+	if major < leastMajor || major == leastMajor && minor < leastMinor {
+		return fmt.Errorf("git %d.%d is too old: install git %d.%d or newer", major, minor, leastMajor, leastMinor)
+	}
+	return nil
+}
+
 // grace is how long git may take to clean up after it was told to end.
 const grace = 3 * time.Second
 

@@ -122,6 +122,9 @@ func (s *Service) prepare(ctx context.Context) (*guard, error) {
 	if s.guard != nil {
 		return s.guard, nil
 	}
+	if err := s.git.check(ctx); err != nil {
+		return nil, err
+	}
 	for _, dir := range []string{s.cfg.Folder, s.repositories(), s.git.home} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the git server's folder: %w", err)

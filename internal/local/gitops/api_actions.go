@@ -130,6 +130,9 @@ func (e *Engine) syncNow(ctx context.Context, name, by string, prune bool) (time
 		}
 		return 0, e.remove(ctx, a, a)
 	}
+	if last, err := e.store.LastOperation(ctx, name); err == nil && last.Phase == running {
+		return 0, ErrBegun
+	}
 	desired, err := e.objects(ctx, a, a.Tree)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrRefused, err)

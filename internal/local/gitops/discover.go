@@ -98,25 +98,34 @@ func (e *Engine) discover(ctx context.Context, head string, before repository) e
 		e.note(next)
 		return nil
 	}
-	text, err := e.mirror.Blob(ctx, file)
-	if err == nil {
-		var found environment.Environments
-		if found, err = environment.Parse(text); err == nil {
-			next.environments = found
-		}
-	}
-	if err != nil {
-		next.problem = err.Error()
+	found, why := e.environments(ctx, file)
+	if why != "" { // nothing is done before the file is right again; what runs goes on
+		next.problem = why
 		e.note(next)
-		return nil // nothing is done before the file is right again; what runs goes on
+		return nil
 	}
+	next.environments = found
 	wanted, problems := candidates(all)
 	if err := e.remember(ctx, head, wanted, &problems); err != nil {
 		return err
 	}
 	next.problem = strings.Join(problems, "; ")
 	e.note(next)
+	e.all(ctx) // environments, and so windows, may be others
 	return nil
+}
+
+// environments reads the file of environments, or says why it cannot be read.
+func (e *Engine) environments(ctx context.Context, file mirror.Entry) (environment.Environments, string) {
+	text, err := e.mirror.Blob(ctx, file)
+	if err != nil {
+		return nil, err.Error()
+	}
+	found, err := environment.Parse(text)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return found, ""
 }
 
 // candidates are the applications of a listing, and what cannot be one.

@@ -164,10 +164,16 @@ func (e *Engine) write(ctx context.Context) {
 	}
 }
 
+// keepNotifications is how long a notification that was delivered, or given up, is
+// kept.
+const keepNotifications = 30 * 24 * time.Hour
+
 // watch follows the cluster, and looks at every application every so often.
 func (e *Engine) watch(ctx context.Context) {
 	tick := time.NewTicker(e.cfg.Resync)
 	defer tick.Stop()
+	tidy := time.NewTicker(time.Hour)
+	defer tidy.Stop()
 	events := e.cluster.Watch()
 	e.all(ctx)
 	for {
@@ -182,6 +188,10 @@ func (e *Engine) watch(ctx context.Context) {
 			e.queue.add(name, 0)
 		case <-tick.C:
 			e.all(ctx)
+		case <-tidy.C:
+			if _, err := e.outbox.Prune(ctx, e.clock.Now().Add(-keepNotifications)); err != nil && ctx.Err() == nil {
+				e.log.Warn("old notifications could not be forgotten", "error", err)
+			}
 		}
 	}
 }

@@ -174,9 +174,11 @@ func (s *server) streamLogs(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	lines := make(chan string, 64)
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	go func() {
-		ended <- s.e.cluster.Follow(ctx, name, instance, 200, func(line string) error {
+		defer close(ended)
+		// Why it ends is of no use to the reader: the copy is gone, or the reader is.
+		_ = s.e.cluster.Follow(ctx, name, instance, 200, func(line string) error {
 			select {
 			case lines <- line:
 				return nil
@@ -200,8 +202,7 @@ func (s *server) streamLogs(w http.ResponseWriter, r *http.Request) {
 			if ev.still() != nil || ev.send(": still here\n\n") != nil {
 				return
 			}
-		case err := <-ended:
-			ended <- err
+		case <-ended:
 			_ = ev.event("end", struct{}{}) // the reader may be gone
 			return
 		}

@@ -165,7 +165,7 @@ func (e *Engine) editPromotion(ctx context.Context, parent string, c Change) (ed
 	}
 	files, err := promoted(source, target, p.To)
 	if err != nil {
-		return edit, err.Error(), nil
+		return edit, err.Error(), ctx.Err()
 	}
 	what := p.SourceRevision
 	if what == "" {

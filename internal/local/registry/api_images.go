@@ -15,19 +15,6 @@ const (
 	annotationSource   = "org.opencontainers.image.source"
 )
 
-// isImage tells images and indexes from what is said about them.
-func (r *repository) isImage(m *manifest) bool {
-	if m.Subject != "" {
-		return false
-	}
-	for _, tag := range r.tagsOf(m.Digest) {
-		if _, _, aside := about(tag); aside {
-			return false
-		}
-	}
-	return true
-}
-
 // summaries describes the repositories whose name holds q, by name.
 func (x *index) summaries(q string) []repositoryInfo {
 	x.mu.RLock()

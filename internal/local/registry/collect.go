@@ -292,17 +292,26 @@ func (l layout) eachBlob(f func(digest.Digest, fs.FileInfo) error) error {
 		if err != nil || e.IsDir() || e.Name() != "data" {
 			return err
 		}
-		hex := filepath.Dir(at)
-		d := digest.Digest(filepath.Base(filepath.Dir(filepath.Dir(hex))) + ":" + filepath.Base(hex))
-		if d.Validate() != nil {
-			return nil
+		d, ok := digestAt(at)
+		if !ok {
+			return nil // not distribution's
 		}
 		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it has gone meanwhile
+		}
 		if err != nil {
-			return nil //nolint:nilerr // it has gone meanwhile
+			return err
 		}
 		return f(d, info)
 	})
+}
+
+// digestAt reads the digest out of the path of a blob's data.
+func digestAt(path string) (digest.Digest, bool) {
+	hex := filepath.Dir(path)
+	d := digest.Digest(filepath.Base(filepath.Dir(filepath.Dir(hex))) + ":" + filepath.Base(hex))
+	return d, d.Validate() == nil
 }
 
 // names lists every repository that has a folder, with manifests or without.

@@ -83,14 +83,13 @@ func (s *server) getManifest(w http.ResponseWriter, r *http.Request, to route) {
 		faultf(http.StatusNotFound, codeManifestUnknown, "the manifest %s is damaged: %s; push it again", d, damage).write(w)
 		return
 	}
-	watched := &watch{ResponseWriter: w}
 	a := s.hold(r)
 	if d, err := digest.Parse(a.header.Get("Docker-Content-Digest")); err == nil && a.status == http.StatusOK && r.Method == http.MethodGet {
 		if d.Algorithm().FromBytes(a.body.Bytes()) != d {
 			s.found(d, "its content does not match its digest")
 		}
 	}
-	a.send(watched)
+	a.send(w)
 }
 
 // getBlob gives a blob and digests what it gives. The client does the same, and sees the difference; here it leads to
@@ -103,17 +102,12 @@ func (s *server) getBlob(w http.ResponseWriter, r *http.Request, to route) {
 	}
 	s.sweep.RUnlock()
 	watched := &watch{ResponseWriter: w}
-	if r.Method == http.MethodGet && r.Header.Get("Range") == "" {
-		watched.digest = d.Verifier()
+	if size, err := s.layout.size(d); err == nil && r.Method == http.MethodGet && r.Header.Get("Range") == "" {
+		watched.digest, watched.left = d.Verifier(), size
+		watched.damaged = func() { s.found(d, "its content does not match its digest") }
 	}
 	s.upstream.ServeHTTP(watched, r)
 	s.report(r, watched.status)
-	if watched.digest == nil || watched.status != http.StatusOK {
-		return
-	}
-	if size, err := s.layout.size(d); err == nil && size == watched.bytes && !watched.digest.Verified() {
-		s.found(d, "its content does not match its digest")
-	}
 }
 
 // found deals with content that is not what its digest says.

@@ -14,7 +14,7 @@ import (
 
 func (p *place) blobFile(digest string) string {
 	hex := strings.TrimPrefix(digest, "sha256:")
-	return filepath.Join(p.folder, "storage/docker/registry/v2/blobs/sha256", hex[:2], hex, "data")
+	return filepath.Join(p.folder, filepath.FromSlash("storage/docker/registry/v2/blobs/sha256"), hex[:2], hex, "data")
 }
 
 func (p *place) change(file string, change func([]byte) []byte) {
@@ -101,7 +101,7 @@ func TestATagThatIsMovedOnTheDiskIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.change(filepath.Join(p.folder, "storage/docker/registry/v2/repositories/a/b/_manifests/tags/1/current/link"), func([]byte) []byte { return []byte(evil) })
+	p.change(p.folder+"/storage/docker/registry/v2/repositories/a/b/_manifests/tags/1/current/link", func([]byte) []byte { return []byte(evil) })
 	if _, err := p.as(p.reader).Verify(t.Context(), p.ref("a/b:1"), v); !errors.Is(err, oci.ErrUnsigned) || !strings.Contains(err.Error(), evil) {
 		t.Errorf("the moved tag: %v, want ErrUnsigned that names %s", err, evil)
 	}

@@ -250,16 +250,6 @@ func (x *index) resolve(name, ref string) (d digest.Digest, damage string, known
 	return d, "", known
 }
 
-// find returns one manifest.
-func (x *index) find(name string, d digest.Digest) *manifest {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if r := x.repositories[name]; r != nil {
-		return r.manifests[d]
-	}
-	return nil
-}
-
 // users lists the manifests of a repository that need the blob or the manifest d.
 func (x *index) users(name string, d digest.Digest) []digest.Digest {
 	x.mu.RLock()

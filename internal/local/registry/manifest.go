@@ -17,12 +17,6 @@ const (
 	maxConfig   = 4 << 20 // bytes of an image's configuration that are looked into
 )
 
-// The kinds of manifest whose parts are looked at; others are kept as they are.
-const (
-	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
-	dockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
-)
-
 // part is something a manifest refers to.
 type part struct {
 	Digest    digest.Digest

@@ -136,9 +136,10 @@ func (s *server) report(r *http.Request, status int) {
 // watch digests what is answered.
 type watch struct {
 	http.ResponseWriter
-	digest digest.Verifier // nil: not digested
-	status int
-	bytes  int64
+	status  int
+	digest  digest.Verifier // nil: not digested
+	left    int64           // bytes that are still to come
+	damaged func()          // called before the last bytes leave, when the whole does not match
 }
 
 // WriteHeader remembers the status.
@@ -154,12 +155,13 @@ func (w *watch) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	n, err := w.ResponseWriter.Write(p)
-	w.bytes += int64(n)
-	if w.digest != nil {
-		_, _ = w.digest.Write(p[:n])
+	if w.digest != nil && w.status == http.StatusOK {
+		_, _ = w.digest.Write(p)
+		if w.left -= int64(len(p)); w.left == 0 && !w.digest.Verified() {
+			w.damaged()
+		}
 	}
-	return n, err
+	return w.ResponseWriter.Write(p)
 }
 
 // Unwrap lets http.ResponseController reach the connection.

@@ -92,7 +92,7 @@ stage build running; while [ ! -e $FAWKES_CACHE/go ]; do sleep 0.02; done; resul
 		t.Fatal(err)
 	}
 	to.setDown(false)
-	p = start(t, setup{folder: folder, program: program, events: to.URL + "/webhooks/dora/cloudevents"})
+	start(t, setup{folder: folder, program: program, events: to.URL + "/webhooks/dora/cloudevents"})
 	until(t, "all is reported", func() bool { return len(to.got()) >= len(wanted) })
 	ids := map[string]bool{}
 	for _, e := range to.got() {

@@ -77,6 +77,7 @@ func (e *execution) work(ctx context.Context, c Connections) (Status, string) {
 	if e.run.Subject == "" {
 		e.named(g.subject(ctx, work, e.run.SHA))
 	}
+	e.take(progress{Event: "stage", Stage: "checkout", Status: "passed"})
 	return e.pipeline(ctx, c, work, home)
 }
 

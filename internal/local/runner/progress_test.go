@@ -65,8 +65,8 @@ func TestWhatIsTakenIsBounded(t *testing.T) {
 	take(`{"event":"gate","passed":true,"rules":[` + strings.Join(rules, ",") + `]}`)
 	take(`{"event":"promoted","environments":[` + strings.Join(environments, ",") + `]}`)
 	for i := range 10_000 {
-		take(fmt.Sprintf(`{"event":"stage","stage":"s%d","status":"running","reason":"%s"}`, i, strings.Repeat("é", 5000)))
-		take(fmt.Sprintf(`{"event":"artifact","name":"a%d","kind":"%s"}`, i, strings.Repeat("k", 100)))
+		take(`{"event":"stage","stage":"s` + fmt.Sprint(i) + `","status":"running","reason":"` + strings.Repeat("é", 5000) + `"}`)
+		take(`{"event":"artifact","name":"a` + fmt.Sprint(i) + `","kind":"` + strings.Repeat("k", 100) + `"}`)
 	}
 	text, err := json.Marshal(d)
 	if err != nil || len(text) > 512<<10 || len(d.Stages) > mostStages || len(d.Artifacts) > mostArtifacts || len(d.Gate.Rules) > mostRules {

@@ -102,10 +102,7 @@ func (s *Service) marker(id string) string { return s.config.Folder + "|runner|"
 // Run takes runs from the queue and works on them until ctx ends. What had begun when the platform ended is put in
 // order first.
 func (s *Service) Run(ctx context.Context) error {
-	if err := s.recover(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
+	if err := s.recover(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
 	s.running.Go(func() { _ = s.outbox.Run(ctx) }) // it logs what fails, and tries again
@@ -113,12 +110,15 @@ func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
 	for {
+		var again <-chan time.Time
 		if err := s.begin(ctx); err != nil && ctx.Err() == nil {
-			return err
+			s.log.Warn("the queue could not be read; it is tried again", "err", err)
+			again = time.After(time.Second)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-again:
 		case <-s.wake:
 		case <-tick.C:
 			s.tidy(ctx)

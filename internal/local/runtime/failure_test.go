@@ -37,6 +37,18 @@ func (s *slowly) timer(d time.Duration) (<-chan time.Time, func()) {
 	}
 }
 
+// waits tells whether somebody waits for just so long from now.
+func (s *slowly) waits(d time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for at := range s.waiting {
+		if at.Equal(s.Now().Add(d)) {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *slowly) pass(d time.Duration) {
 	s.Advance(d)
 	s.mu.Lock()
@@ -67,14 +79,14 @@ func TestACrashingProgramIsStartedAgainAfterPausesThatGrow(t *testing.T) {
 	w.timer = s.timer
 	w.apply("hello", "r1", manifests("hello", w.image("v1", true), 1, "progressDeadlineSeconds: 600", "env: [{name: CRASH, value: x}]"))
 	for i, pause := range []string{"10s", "20s", "40s", "1m20s", "2m40s", "5m0s", "5m0s"} {
-		w.until("the program waits "+pause, 10*time.Second, func() (bool, any) {
-			in := w.only("hello")
-			return in.Restarts == i+2 && in.State == StateCrashLoop && strings.Contains(in.Message, "back-off "+pause), in
-		})
 		d, err := time.ParseDuration(pause)
 		if err != nil {
 			t.Fatal(err)
 		}
+		w.until("the program waits "+pause, 10*time.Second, func() (bool, any) {
+			in := w.only("hello")
+			return in.Restarts == i+2 && in.State == StateCrashLoop && strings.Contains(in.Message, "back-off "+pause) && s.waits(d), in
+		})
 		s.pass(d - time.Second)
 		if in := w.only("hello"); in.Restarts != i+2 {
 			t.Errorf("a second before the pause of %s is over the program was started again", pause)
@@ -158,7 +170,7 @@ func TestNoRequestFailsWhileInstancesAreKilled(t *testing.T) {
 func TestProbesDecide(t *testing.T) {
 	w := newWorld(t)
 	w.apply("hello", "r1", manifests("hello", w.image("v1", true), 1, "", `
-readinessProbe: {exec: {command: [/app/server, check, /app/server]}, periodSeconds: 1}
+readinessProbe: {exec: {command: [/app/server, check, /app/server]}, periodSeconds: 1, timeoutSeconds: 30}
 startupProbe: {tcpSocket: {port: http}, periodSeconds: 1}
 livenessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 1, failureThreshold: 2}`))
 	w.healthy("hello")
@@ -169,7 +181,7 @@ livenessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 1, failureT
 	})
 
 	w.apply("exec", "r1", manifests("exec", w.image("v1", true), 1, "progressDeadlineSeconds: 1", `
-readinessProbe: {exec: {command: [/app/server, check, /nowhere]}, periodSeconds: 1}`))
+readinessProbe: {exec: {command: [/app/server, check, /nowhere]}, periodSeconds: 1, timeoutSeconds: 30}`))
 	w.until("the exec probe fails with what it said", 15*time.Second, func() (bool, any) {
 		h := w.Health("exec")
 		return h.Status == Degraded && strings.Contains(h.Message, "ended with status 1: no /nowhere"), h

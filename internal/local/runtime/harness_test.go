@@ -52,13 +52,22 @@ func server(t testing.TB) string {
 	if _, err := os.Stat(out); err == nil {
 		return out
 	}
-	cmd := exec.Command("go", "build", "-o", out, "./testdata/server")
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", out, "./testdata/server")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the server: %v\n%s", err, text)
 	}
 	return out
 }
+
+// keys are made once: they are meant to take long.
+var keys = sync.OnceValues(func() (*oci.Signer, error) {
+	private, _, err := oci.GenerateKeys([]byte("secret"))
+	if err != nil {
+		return nil, err
+	}
+	return oci.LoadSigner(private, []byte("secret"))
+})
 
 // world is a registry, a key and a runtime.
 type world struct {
@@ -75,15 +84,12 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	t.Helper()
 	srv := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(srv.Close)
-	private, public, err := oci.GenerateKeys([]byte("secret"))
+	signer, err := keys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, host: strings.TrimPrefix(srv.URL, "http://"), folder: t.TempDir()}
-	if w.signer, err = oci.LoadSigner(private, []byte("secret")); err != nil {
-		t.Fatal(err)
-	}
-	if w.key, err = oci.LoadVerifier(public); err != nil {
+	w := &world{t: t, host: strings.TrimPrefix(srv.URL, "http://"), folder: t.TempDir(), signer: signer}
+	if w.key, err = signer.Verifier(); err != nil {
 		t.Fatal(err)
 	}
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
@@ -119,7 +125,7 @@ func (w *world) start(change ...func(*Options)) {
 
 func (w *world) stop() {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := w.Runtime.Stop(ctx); err != nil {
 		w.t.Errorf("stop: %v", err)
@@ -217,7 +223,7 @@ func (w *world) apply(name, revision, text string) {
 // until waits for a condition; what it says last is shown when it never holds.
 func (w *world) until(what string, within time.Duration, holds func() (bool, any)) {
 	w.t.Helper()
-	deadline := time.Now().Add(within)
+	deadline := time.Now().Add(max(within, time.Minute)) // machines under load are slow
 	for {
 		ok, got := holds()
 		if ok {
@@ -238,7 +244,7 @@ func (w *world) until(what string, within time.Duration, holds func() (bool, any
 
 func (w *world) healthy(name string) {
 	w.t.Helper()
-	w.until(name+" is healthy", 20*time.Second, func() (bool, any) {
+	w.until(name+" is healthy", time.Minute, func() (bool, any) {
 		h := w.Health(name)
 		return h.Status == Healthy, h
 	})

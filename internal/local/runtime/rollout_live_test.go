@@ -123,17 +123,15 @@ func TestAVersionThatIsNeverReadyLeavesTheOldOneAnswering(t *testing.T) {
 	w.apply("hello", "r1", manifests("hello", v1, 2, "", readyz))
 	w.healthy("hello")
 	l := pester(w.service("hello"))
-	w.apply("hello", "r2", manifests("hello", v2, 2, "progressDeadlineSeconds: 2", "env: [{name: READY, value: never}]\n"+readyz))
-	w.until("the roll-out is given up", 10*time.Second, func() (bool, any) {
+	w.apply("hello", "r2", manifests("hello", v2, 2, "progressDeadlineSeconds: 4", "env: [{name: READY, value: never}]\n"+readyz))
+	w.until("the roll-out is given up, and it is said why", 30*time.Second, func() (bool, any) {
 		h := w.Health("hello")
-		return h.Status == Degraded, h
-	})
-	h := w.Health("hello")
-	for _, want := range []string{"within 2s", "readiness probe", "503", "the database is away"} {
-		if !strings.Contains(h.Message, want) {
-			t.Errorf("the reason is %q, want it to say %q", h.Message, want)
+		said := h.Status == Degraded
+		for _, want := range []string{"within 4s", "readiness probe", "503", "the database is away"} {
+			said = said && strings.Contains(h.Message, want)
 		}
-	}
+		return said, h
+	})
 	w.apply("hello", "r3", manifests("hello", v1, 2, "", readyz)) // back by a revert
 	w.healthy("hello")
 	l.end(t)

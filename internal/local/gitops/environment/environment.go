@@ -136,28 +136,28 @@ type windowShape struct {
 }
 
 // UnmarshalYAML keeps the line.
-func (e *environmentShape) UnmarshalYAML(n *yaml.Node) error {
+func (s *environmentShape) UnmarshalYAML(n *yaml.Node) error {
 	type plain environmentShape
 	if err := known(n, "name", "kind", "from", "promote", "sync", "rollback", "windows"); err != nil {
 		return err
 	}
-	if err := n.Decode((*plain)(e)); err != nil {
+	if err := n.Decode((*plain)(s)); err != nil {
 		return err
 	}
-	e.line = n.Line
+	s.line = n.Line
 	return nil
 }
 
 // UnmarshalYAML keeps the line.
-func (w *windowShape) UnmarshalYAML(n *yaml.Node) error {
+func (s *windowShape) UnmarshalYAML(n *yaml.Node) error {
 	type plain windowShape
 	if err := known(n, "kind", "days", "from", "to", "zone"); err != nil {
 		return err
 	}
-	if err := n.Decode((*plain)(w)); err != nil {
+	if err := n.Decode((*plain)(s)); err != nil {
 		return err
 	}
-	w.line = n.Line
+	s.line = n.Line
 	return nil
 }
 

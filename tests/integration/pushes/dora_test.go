@@ -1,4 +1,4 @@
-package integration
+package pushes
 
 import (
 	"context"
@@ -145,7 +145,9 @@ func TestAPushReachesTheDeliveryLog(t *testing.T) {
 			t.Fatalf("%d commits arrived, want %d; deliveries: %v", len(got), len(want), deliveries)
 		case <-tick.C:
 		}
-		var feed struct{ Items []struct{ Event json.RawMessage } }
+		var feed struct {
+			Items []struct{ Event json.RawMessage }
+		}
 		p.call("GET", "/api/dora/v1/events?project=shop&type=commit", nil, &feed)
 		got = nil
 		for _, item := range feed.Items {
