@@ -9,7 +9,7 @@ import (
 var pages = []struct{ name, path string }{
 	{"overview", "/"}, {"project", "/p/shop"}, {"metric", "/p/shop/metrics/change_lead_time"}, {"recovery", "/p/shop/metrics/failed_deployment_recovery_time"},
 	{"deployments", "/p/shop/deployments"}, {"failed", "/p/shop/deployments?failed=true"}, {"changes", "/p/shop/changes"},
-	{"incidents", "/p/shop/incidents"}, {"live", "/p/shop/live"}, {"compare", "/p/shop/compare?range=1y"}, {"settings", "/p/shop/settings"}, {"quarantine", "/quarantine"}, {"relay", "/relay"}, {"keyboard", "/keyboard"},
+	{"incidents", "/p/shop/incidents"}, {"live", "/p/shop/live"}, {"compare", "/p/shop/compare?range=1y"}, {"settings", "/p/shop/settings"}, {"quarantine", "/quarantine"}, {"relay", "/relay"}, {"runs", "/runs"}, {"applications", "/apps"}, {"promotions", "/promotions"}, {"registry", "/registry"}, {"git", "/git"}, {"webhooks", "/git/deliveries"}, {"keyboard", "/keyboard"},
 }
 
 // Every page in both themes, wide, on a telephone and on the narrowest screen: nothing is wider than the window,
