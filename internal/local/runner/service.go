@@ -177,7 +177,7 @@ func (s *Service) begin(ctx context.Context) error {
 		return err
 	}
 	for _, r := range waiting {
-		if ctx.Err() != nil {
+		if stopped := ctx.Err() != nil; stopped {
 			return nil
 		}
 		if err := s.beginRun(ctx, r, c); err != nil {
