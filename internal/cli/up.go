@@ -146,7 +146,7 @@ func (p *platform) steps() []bringup.Step {
 		{Name: "ready", Act: p.awaitReady, Limit: time.Minute},
 		{Name: "sign-in", Act: p.makeSignIn, Limit: 30 * time.Second},
 		{Name: "road", Act: p.connectRoad, Limit: time.Minute},
-		{Name: "environments", Act: func(ctx context.Context, say func(string)) (string, error) { return p.road.Environments(ctx, say) }, Limit: time.Minute},
+		{Name: "environments", Act: p.makeEnvironments, Limit: time.Minute},
 	}
 }
 
@@ -273,17 +273,13 @@ func (p *platform) awaitReady(ctx context.Context, say func(string)) (string, er
 	}
 }
 
-// makeSignIn asks for the one-time link, and leaves the address for the other commands.
+// makeSignIn asks for the one-time link.
 func (p *platform) makeSignIn(ctx context.Context, _ func(string)) (string, error) {
 	link, err := signInLink(ctx, p.client)
 	if err != nil {
 		return "", err
 	}
 	p.console = link
-	r := running{PID: os.Getpid(), API: p.base(), Token: p.token, Version: p.g.version, Started: p.g.Clock.Now()}
-	if err := writeRunFile(p.state, r); err != nil {
-		return "", err
-	}
 	return "one-time link made", nil
 }
 

@@ -56,6 +56,16 @@ func (p *platform) connectRoad(ctx context.Context, say func(string)) (string, e
 	return p.road.Connect(ctx, say)
 }
 
+// makeEnvironments ends the start, and so leaves the address for the other commands.
+func (p *platform) makeEnvironments(ctx context.Context, say func(string)) (string, error) {
+	detail, err := p.road.Environments(ctx, say)
+	if err != nil {
+		return "", err
+	}
+	r := running{PID: os.Getpid(), API: p.base(), Token: p.token, Version: p.g.version, Started: p.g.Clock.Now()}
+	return detail, writeRunFile(p.state, r)
+}
+
 // deliverSample brings the sample to production and shows how. When it does not arrive, the step says
 // so, and the platform goes on: nothing else depends on it.
 func (p *platform) deliverSample(ctx context.Context, renderer bringup.Renderer) error {

@@ -201,12 +201,12 @@ func (p *pipeline) stage(ctx context.Context, name string) error {
 		return err
 	}
 	began := p.o.Clock.Now()
-	st := &StageState{Status: StatusRunning, StartedAt: &began}
-	if err := p.keep(func(s *State) { s.Stages[name] = st }); err != nil {
+	if err := p.keep(func(s *State) { s.Stages[name] = &StageState{Status: StatusRunning, StartedAt: &began} }); err != nil {
 		log.close()
 		return err
 	}
 	p.out.report(Event{Event: "stage", Stage: name, Status: StatusRunning, At: &began})
+	st := &StageState{StartedAt: &began} // the stage's own while it works: others write down the whole run beside it
 	err = p.within(ctx, name, st, log)
 	log.close()
 	ended := p.o.Clock.Now()
@@ -221,10 +221,9 @@ func (p *pipeline) stage(ctx context.Context, name string) error {
 		_, reason, _ = verdictOf(ctx, err)
 	}
 	reason = p.mask.text(reason)
-	kept := p.keep(func(*State) {
-		st.Status, st.Reason, st.FinishedAt, st.Seconds = status, reason, &ended, seconds
-		st.Summary = p.mask.text(st.Summary)
-	})
+	st.Status, st.Reason, st.FinishedAt, st.Seconds = status, reason, &ended, seconds
+	st.Summary = p.mask.text(st.Summary)
+	kept := p.keep(func(s *State) { s.Stages[name] = st })
 	p.out.report(Event{Event: "stage", Stage: name, Status: status, Reason: reason, Summary: st.Summary, At: &ended, Seconds: &seconds})
 	if err == nil {
 		err = kept

@@ -144,7 +144,8 @@ func (s store) announcedRef(ctx context.Context, name, ref string) (sha string, 
 
 // nextSeq numbers an announcement.
 func nextSeq(ctx context.Context, tx *sql.Tx, now time.Time) (seq int64, err error) {
-	if err := tx.QueryRowContext(ctx, `UPDATE announcements SET seq = seq + 1, at = $1 RETURNING seq`, sqlstore.Micros(now)).Scan(&seq); err != nil {
+	if err := tx.QueryRowContext(ctx, `INSERT INTO announcements (one, seq, at) VALUES (1, 1, $1)
+		ON CONFLICT (one) DO UPDATE SET seq = announcements.seq + 1, at = excluded.at RETURNING seq`, sqlstore.Micros(now)).Scan(&seq); err != nil {
 		return 0, fmt.Errorf("number an announcement: %w", err)
 	}
 	return seq, nil

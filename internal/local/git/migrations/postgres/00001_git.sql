@@ -18,10 +18,10 @@ CREATE TABLE announced_refs (
 );
 
 CREATE TABLE announcements (
-    seq        BIGINT NOT NULL PRIMARY KEY,
+    one        INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    seq        BIGINT NOT NULL,
     at         BIGINT NOT NULL
 );
-INSERT INTO announcements (seq, at) VALUES (0, 0);
 
 CREATE TABLE hooks (
     name       TEXT NOT NULL PRIMARY KEY,

@@ -18,10 +18,10 @@ CREATE TABLE announced_refs (
 ) STRICT;
 
 CREATE TABLE announcements (
-    seq        INTEGER NOT NULL PRIMARY KEY,
+    one        INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    seq        INTEGER NOT NULL,
     at         INTEGER NOT NULL
 ) STRICT;
-INSERT INTO announcements (seq, at) VALUES (0, 0);
 
 CREATE TABLE hooks (
     name       TEXT NOT NULL PRIMARY KEY,
