@@ -146,10 +146,11 @@ func (s *store) Position(ctx context.Context, r Run) (int, error) {
 	return n, nil
 }
 
-// Enqueue stores a queued run. With a delivery it does so once for each id; again says that it was known.
-// With supersede the branch's waiting pushes give way; their ids are returned.
+// Enqueue stores a queued run. With a delivery it does so once for each id; again says that it was known. With
+// supersede the branch's waiting pushes give way, and it takes the first of their places; their ids are returned.
 func (s *store) Enqueue(ctx context.Context, r Run, delivery string, supersede bool) (again bool, gave []string, err error) {
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		r := r // a transaction may be tried again
 		again, gave = false, nil
 		if delivery != "" {
 			fresh, err := remember(ctx, tx, delivery, r.Queued)
@@ -174,6 +175,10 @@ func (s *store) Enqueue(ctx context.Context, r Run, delivery string, supersede b
 					return err
 				}
 				gave = append(gave, o.ID)
+				// The newer one waits where they waited: who pushes often would else never come to the head of the queue.
+				if r.Place == 0 || o.Place < r.Place {
+					r.Place = o.Place
+				}
 			}
 		}
 		return insert(ctx, tx, r)

@@ -133,6 +133,24 @@ func TestStoreADeliveryCountsOnceAndSupersedes(t *testing.T) {
 	})
 }
 
+// A branch that is pushed to again and again would else never come to the head of a long queue.
+func TestStoreANewerPushTakesThePlaceOfTheOneThatGaveWay(t *testing.T) {
+	onBoth(t, func(t *testing.T, ctx context.Context, s *store) {
+		first := add(t, ctx, s, sample("a/b", "main", Push))
+		other := add(t, ctx, s, sample("c/d", "main", Push))
+		newer := sample("a/b", "main", Push)
+		_, gave, err := s.Enqueue(ctx, newer, "", true)
+		if err != nil || len(gave) != 1 || gave[0] != first.ID {
+			t.Fatalf("%v %v", gave, err)
+		}
+		waiting, err := s.Waiting(ctx, 10)
+		must(t, err)
+		if len(waiting) != 2 || waiting[0].ID != newer.ID || waiting[0].Place != first.Place || waiting[1].ID != other.ID {
+			t.Fatalf("%+v", waiting)
+		}
+	})
+}
+
 func TestStoreRecoversOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, ctx context.Context, s *store) {
 		first := begin(t, ctx, s, add(t, ctx, s, sample("a/b", "main", Push)))
