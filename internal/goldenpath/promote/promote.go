@@ -6,7 +6,8 @@
 // # Layout
 //
 // apps/SERVICE/ENVIRONMENT/base/ is a complete copy of the service's manifests; kustomization.yaml beside
-// it lists them and sets image, namespace and annotations. The copy is made anew by every promotion; what
+// it lists them and sets image, namespace and annotations; where the environment is not one of production it is
+// begun with a replacement that puts the environment's name before the hosts of ingresses. The copy is made anew by every promotion; what
 // people added to the kustomization (patches, further resources, labels) stays as they wrote it.
 //
 // # Properties
@@ -136,7 +137,8 @@ func Promote(ctx context.Context, to Target, c Change, temp string) (Done, error
 // apply makes the commits on top of what the clone stands on.
 func apply(ctx context.Context, g *repository, c Change) (Done, error) {
 	var done Done
-	if err := knownEnvironments(g.dir, c.Environments); err != nil {
+	kinds, err := knownEnvironments(g.dir, c.Environments)
+	if err != nil {
 		return done, err
 	}
 	for _, env := range c.Environments {
@@ -145,7 +147,7 @@ func apply(ctx context.Context, g *repository, c Change) (Done, error) {
 			done.Superseded = append(done.Superseded, env)
 			continue
 		}
-		if err := write(g.dir, folder, env, c); err != nil {
+		if err := write(g.dir, folder, env, kinds[env], c); err != nil {
 			return done, err
 		}
 		changed, err := g.commit(ctx, folder, message(c, env))
@@ -158,7 +160,6 @@ func apply(ctx context.Context, g *repository, c Change) (Done, error) {
 			done.Unchanged = append(done.Unchanged, env)
 		}
 	}
-	var err error
 	done.Revision, err = g.head(ctx)
 	return done, err
 }

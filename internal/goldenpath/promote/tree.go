@@ -66,33 +66,36 @@ func (c Change) check(to Target) error {
 	return nil
 }
 
-// knownEnvironments compares with environments.yaml, where the repository has it.
-func knownEnvironments(root string, wanted []string) error {
+// knownEnvironments compares with environments.yaml, where the repository has it, and gives the kinds.
+func knownEnvironments(root string, wanted []string) (kinds map[string]string, err error) {
 	text, err := os.ReadFile(filepath.Join(root, "environments.yaml"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	var file struct {
 		Environments []struct {
 			Name string `yaml:"name"`
+			Kind string `yaml:"kind"`
 		} `yaml:"environments"`
 	}
 	if err == nil {
 		err = yaml.Unmarshal(text, &file)
 	}
 	if err != nil {
-		return &Error{Op: "read environments.yaml of the environment repository", Detail: err.Error(), Err: err}
+		return nil, &Error{Op: "read environments.yaml of the environment repository", Detail: err.Error(), Err: err}
 	}
 	var known []string
+	kinds = map[string]string{}
 	for _, e := range file.Environments {
 		known = append(known, e.Name)
+		kinds[e.Name] = e.Kind
 	}
 	for _, w := range wanted {
 		if !slices.Contains(known, w) {
-			return &Error{Op: "promote", Detail: fmt.Sprintf("the environment repository knows no environment %q, only %s", w, strings.Join(known, ", ")), Mend: "name one of them in promote.to of fawkes.yaml, or add it to environments.yaml"}
+			return nil, &Error{Op: "promote", Detail: fmt.Sprintf("the environment repository knows no environment %q, only %s", w, strings.Join(known, ", ")), Mend: "name one of them in promote.to of fawkes.yaml, or add it to environments.yaml"}
 		}
 	}
-	return nil
+	return kinds, nil
 }
 
 // promotedRevision is the source revision that the folder has now, "" when it has none.
@@ -110,8 +113,9 @@ func promotedRevision(folder string) string {
 	return k.Annotations[AnnotationRevision]
 }
 
-// write makes base/ anew and brings kustomization.yaml up to date.
-func write(root, folder, env string, c Change) error {
+// write makes base/ anew and brings kustomization.yaml up to date. kind is the environment's, "" when it is not
+// known.
+func write(root, folder, env, kind string, c Change) error {
 	at := filepath.Join(root, folder)
 	base := filepath.Join(at, "base")
 	for dir := at; dir != root; dir = filepath.Dir(dir) {
@@ -138,7 +142,7 @@ func write(root, folder, env string, c Change) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("promote: %w", err)
 	}
-	text, err := kustomization(old, env, names, c)
+	text, err := kustomization(old, env, kind, names, c)
 	if err != nil {
 		return &Error{Op: "read " + filepath.ToSlash(filepath.Join(folder, "kustomization.yaml")) + " of the environment repository", Detail: err.Error(), Mend: "mend the file by hand, then run the stage again", Err: err}
 	}
@@ -149,7 +153,7 @@ func write(root, folder, env string, c Change) error {
 }
 
 // kustomization sets what a promotion decides and leaves everything else, comments too, as it was.
-func kustomization(old []byte, env string, names []string, c Change) ([]byte, error) {
+func kustomization(old []byte, env, kind string, names []string, c Change) ([]byte, error) {
 	if len(old) > mostKustomization {
 		return nil, fmt.Errorf("it is larger than %d bytes", mostKustomization)
 	}
@@ -211,6 +215,11 @@ func kustomization(old []byte, env string, names []string, c Change) ([]byte, er
 	setText(annotations, AnnotationService, c.Service, true)
 	if c.Repository != "" {
 		setText(annotations, AnnotationRepository, c.Repository, true)
+	}
+	if len(old) == 0 && kind != "" && kind != Production {
+		if own := hosts(c.Manifests); own != nil {
+			top.Content = append(top.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "replacements"}, own)
+		}
 	}
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)

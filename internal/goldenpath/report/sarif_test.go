@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -55,8 +56,8 @@ func TestGosecSeveritiesAreLevels(t *testing.T) {
 	s.Relative("/src")
 	want := []report.Finding{
 		{Tool: "gosec", Rule: "unreadable", Level: report.Error, Message: "expected declaration", File: "broken.go", Line: 3},
+		{Tool: "gosec", Rule: "G401", Level: report.Error, Message: "Use of weak cryptographic primitive", File: "main.go", Line: 13},
 		{Tool: "gosec", Rule: "G702", Level: report.Error, Message: "Command injection via taint analysis: os/exec.Command", File: "main.go", Line: 14},
-		{Tool: "gosec", Rule: "G401", Level: report.Warning, Message: "Use of weak cryptographic primitive", File: "main.go", Line: 13},
 		{Tool: "gosec", Rule: "G104", Level: report.Note, Message: "Errors unhandled", File: "a b.go", Line: 7},
 	}
 	if diff := cmp.Diff(want, s.Findings()); diff != "" {
@@ -64,6 +65,40 @@ func TestGosecSeveritiesAreLevels(t *testing.T) {
 	}
 	if strings.Contains(sarifText(t, s), "run(secret)") {
 		t.Error("an excerpt of the code is in the log")
+	}
+}
+
+// Of what gosec calls medium, a way in is an error when it is sure of it; what is a matter of care stays a warning.
+func TestGosecCallsAWayInMediumWhichIsAnError(t *testing.T) {
+	for _, c := range []struct {
+		rule, severity, confidence string
+		want                       report.Level
+	}{
+		{"G201", "MEDIUM", "HIGH", report.Error},
+		{"G202", "MEDIUM", "HIGH", report.Error},
+		{"G203", "MEDIUM", "LOW", report.Warning},
+		{"G204", "MEDIUM", "HIGH", report.Error},
+		{"G305", "MEDIUM", "HIGH", report.Error},
+		{"G401", "MEDIUM", "HIGH", report.Error},
+		{"G401", "MEDIUM", "MEDIUM", report.Warning},
+		{"G501", "MEDIUM", "HIGH", report.Error},
+		{"G507", "MEDIUM", "HIGH", report.Error},
+		{"G102", "MEDIUM", "HIGH", report.Warning},
+		{"G104", "LOW", "HIGH", report.Note},
+		{"G114", "MEDIUM", "HIGH", report.Warning},
+		{"G304", "MEDIUM", "HIGH", report.Warning},
+		{"G306", "MEDIUM", "HIGH", report.Warning},
+		{"G402", "MEDIUM", "HIGH", report.Warning},
+		{"G402", "HIGH", "HIGH", report.Error},
+	} {
+		s, err := report.Gosec(strings.NewReader(fmt.Sprintf(
+			`{"Issues":[{"severity":%q,"confidence":%q,"rule_id":%q,"file":"a.go","line":"1"}],"Stats":{}}`, c.severity, c.confidence, c.rule)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Findings(); len(got) != 1 || got[0].Level != c.want {
+			t.Errorf("%v: %v, want %s", c, got, c.want)
+		}
 	}
 }
 
@@ -81,7 +116,7 @@ func TestStaticcheckAndMerge(t *testing.T) {
 	}
 	all := report.MergeSARIF(sc, nil, gs)
 	all.Relative("/src/")
-	if diff := cmp.Diff(report.Counts{Error: 3, Warning: 2, Note: 1}, all.Count()); diff != "" {
+	if diff := cmp.Diff(report.Counts{Error: 4, Warning: 1, Note: 1}, all.Count()); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 	again, err := report.ReadSARIF(strings.NewReader(sarifText(t, all)))

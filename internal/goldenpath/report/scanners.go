@@ -74,8 +74,9 @@ func Staticcheck(r io.Reader) (*SARIF, error) {
 	return FromFindings("staticcheck", "", findings), nil
 }
 
-// Gosec reads `gosec -fmt json`. Its own SARIF calls medium severity an error; here HIGH is an error, MEDIUM a
-// warning, LOW a note. Excerpts of the code, which may hold a credential, are not kept. A package that gosec
+// Gosec reads `gosec -fmt json`. Its own SARIF calls medium severity an error; here HIGH is an error, LOW a note,
+// and MEDIUM a warning, unless gosec is sure and the rule is one of injection or broken cryptography, which it
+// calls no more than medium: that is an error. Excerpts of the code, which may hold a credential, are not kept. A package that gosec
 // could not read is an error of the rule "unreadable": what was not scanned is not clean.
 func Gosec(r io.Reader) (*SARIF, error) {
 	data, err := readAll(r)
@@ -89,6 +90,7 @@ func Gosec(r io.Reader) (*SARIF, error) {
 		} `json:"Golang errors"`
 		Issues []struct {
 			Severity     string
+			Confidence   string
 			RuleID       string `json:"rule_id"`
 			Details      string
 			File         string
@@ -118,13 +120,17 @@ func Gosec(r io.Reader) (*SARIF, error) {
 		if issue.NoSec || len(issue.Suppressions) > 0 {
 			continue
 		}
+		level := severity(issue.Severity)
+		if level == Warning && strings.EqualFold(issue.Confidence, "HIGH") && vulnerable(issue.RuleID) {
+			level = Error
+		}
 		first, _, _ := strings.Cut(issue.Line, "-")
 		line, err := strconv.Atoi(first)
 		if err != nil {
 			line = 0
 		}
 		findings = append(findings, Finding{
-			Tool: "gosec", Rule: word(issue.RuleID), Level: severity(issue.Severity), Message: word(issue.Details),
+			Tool: "gosec", Rule: word(issue.RuleID), Level: level, Message: word(issue.Details),
 			File: filePath(issue.File), Line: max(line, 0),
 		})
 	}
@@ -132,6 +138,18 @@ func Gosec(r io.Reader) (*SARIF, error) {
 		return nil, fmt.Errorf("read gosec: %w: more than %d findings", ErrTooLarge, MaxCases)
 	}
 	return FromFindings("gosec", word(in.Version), findings), nil
+}
+
+// vulnerable says whether what a rule of gosec finds is a way in, not a matter of care: injection (G2xx), an SSH
+// host that is not checked (G106), an archive that writes outside its folder (G305), broken hashes, ciphers and
+// keys (G4xx and their imports, G5xx). G402 says by its own severity what is one; G504 is of Go before 1.6.3.
+func vulnerable(rule string) bool {
+	switch rule {
+	case "G106", "G201", "G202", "G203", "G204", "G305",
+		"G401", "G403", "G405", "G406", "G501", "G502", "G503", "G505", "G506", "G507":
+		return true
+	}
+	return false
 }
 
 func severity(s string) Level {

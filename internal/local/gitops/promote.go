@@ -167,7 +167,7 @@ func (e *Engine) Decide(ctx context.Context, id int64, approve bool, by string) 
 }
 
 // promoted are the files of an application's folder after a promotion.
-func promoted(source, target map[string][]byte, to string) (map[string][]byte, error) {
+func promoted(source, target map[string][]byte, to environment.Environment) (map[string][]byte, error) {
 	out := map[string][]byte{}
 	for name, text := range target {
 		if !strings.HasPrefix(name, "base/") {
@@ -179,7 +179,7 @@ func promoted(source, target map[string][]byte, to string) (map[string][]byte, e
 			out[name] = text
 		}
 	}
-	merged, err := manifest.Promote(source[manifest.Kustomization], target[manifest.Kustomization], to)
+	merged, err := manifest.Promote(source[manifest.Kustomization], target[manifest.Kustomization], to.Name, to.Kind == "production")
 	if err != nil {
 		return nil, err
 	}

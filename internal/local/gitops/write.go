@@ -163,7 +163,11 @@ func (e *Engine) editPromotion(ctx context.Context, parent string, c Change) (ed
 	case !errors.Is(err, mirror.ErrNoFolder):
 		return edit, "", err
 	}
-	files, err := promoted(source, target, p.To)
+	env, there := e.repository().environments.Find(p.To)
+	if !there {
+		return edit, "there is no environment " + p.To + " any more", nil
+	}
+	files, err := promoted(source, target, env)
 	if err != nil {
 		return edit, err.Error(), ctx.Err()
 	}

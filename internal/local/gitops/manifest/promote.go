@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	yaml "go.yaml.in/yaml/v3"
@@ -12,8 +13,10 @@ import (
 // Promote is the kustomization of an environment after a promotion: the images,
 // the fawkes.dev annotations and the resources in base/ are those of the source,
 // the namespace is the environment's, and everything else is the target's own, with
-// its comments. A target that is not there yet is the source's with the namespace.
-func Promote(source, target []byte, environment string) ([]byte, error) {
+// its comments. A target that is not there yet is the source's with the namespace; one
+// of production has the hosts that the manifests say, not those with the environment's
+// name before them.
+func Promote(source, target []byte, environment string, production bool) ([]byte, error) {
 	from, err := mapping(source)
 	if err != nil {
 		return nil, fmt.Errorf("the promoted %s: %w", Kustomization, err)
@@ -28,6 +31,9 @@ func Promote(source, target []byte, environment string) ([]byte, error) {
 			put(to, "commonAnnotations", annotations(value(from, "commonAnnotations"), value(to, "commonAnnotations")))
 			put(to, "resources", resources(value(from, "resources"), value(to, "resources")))
 		}
+	}
+	if to == from && production {
+		put(to, "replacements", withoutHosts(value(from, "replacements")))
 	}
 	put(to, "namespace", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: environment})
 	var out bytes.Buffer
@@ -79,6 +85,32 @@ func put(m *yaml.Node, key string, v *yaml.Node) {
 	if v != nil {
 		m.Content = append(m.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, v)
 	}
+}
+
+// withoutHosts are the replacements without those that write the hosts of ingresses
+// from the namespace, as a first promotion by the golden path adds them.
+func withoutHosts(all *yaml.Node) *yaml.Node {
+	if all == nil || all.Kind != yaml.SequenceNode {
+		return all
+	}
+	out := *all
+	out.Content = slices.DeleteFunc(slices.Clone(all.Content), func(n *yaml.Node) bool {
+		var r struct {
+			Source struct {
+				FieldPath string `yaml:"fieldPath"`
+			}
+			Targets []struct {
+				Select     struct{ Kind string }
+				FieldPaths []string `yaml:"fieldPaths"`
+			}
+		}
+		return n.Decode(&r) == nil && r.Source.FieldPath == "metadata.namespace" && len(r.Targets) == 1 &&
+			r.Targets[0].Select.Kind == "Ingress" && slices.Equal(r.Targets[0].FieldPaths, []string{"spec.rules.*.host"})
+	})
+	if len(out.Content) == 0 {
+		return nil
+	}
+	return &out
 }
 
 // annotations are the target's without those of the platform, and the source's
