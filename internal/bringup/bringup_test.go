@@ -126,7 +126,7 @@ func TestAFailureStopsTheListAndGivesItsMend(t *testing.T) {
 func TestALimitNamesWhatWasWaitedFor(t *testing.T) {
 	var out bytes.Buffer
 	s := newStage(NewJSON(&out))
-	err := s.Run(context.Background(), Step{Name: "ready", Limit: time.Millisecond, Act: func(ctx context.Context, say func(string)) (string, error) {
+	err := s.Run(context.Background(), Step{Name: "ready", Limit: 200 * time.Millisecond, Act: func(ctx context.Context, say func(string)) (string, error) {
 		say("dora to become ready")
 		<-ctx.Done()
 		return "", ctx.Err()

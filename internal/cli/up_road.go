@@ -68,7 +68,7 @@ func (p *platform) deliverSample(ctx context.Context, renderer bringup.Renderer)
 	select {
 	case err := <-p.app.Failed():
 		cancel()
-		<-ended
+		_ = <-ended // it was broken off
 		return failf("see "+filepath.Join(p.state, "fawkes.log"), "the platform cannot go on: %w", err)
 	case err := <-ended:
 		var fault *bringup.Fault

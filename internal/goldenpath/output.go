@@ -167,7 +167,7 @@ func (l *stageLog) last() string {
 	return l.tail[len(l.tail)-1]
 }
 
-var terminalCode = regexp.MustCompile("\x1b(\\[[0-9;?]*[ !\"#$%&'()*+,./-]*[@-~]|\\][^\x07\x1b]*(\x07|\x1b\\\\)|[@-Z\\\\-_])")
+var terminalCode = regexp.MustCompile("\x1b(\\[[0-9;?]*[ !\"#$%&'()*+,./-]*[@A-Z\\[\\\\\\]^_`a-z{|}~]|\\][^\x07\x1b]*(\x07|\x1b\\\\)|[@A-Z\\\\\\]^_])")
 
 // clean makes a line of output safe to show: UTF-8, without what moves a cursor.
 func clean(s string) string {

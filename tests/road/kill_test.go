@@ -81,7 +81,7 @@ func (p *platform) delivered(sha, when string) {
 	eventually(p.t, "the commit killed "+when+" to be delivered", func() (bool, string) {
 		a := p.application("hello-production")
 		r, _ := p.run(sha)
-		return a.Source.Revision == sha && a.Operation.Phase == "Succeeded" && a.Health.Status == "Healthy", fmt.Sprintf("%+v %+v", r, a)
+		return r.Status == "succeeded" && a.Source.Revision == sha && a.Operation.Phase == "Succeeded" && a.Health.Status == "Healthy", fmt.Sprintf("%+v %+v", r, a)
 	})
 	var runs struct{ Items []runView }
 	p.must("/api/runner/v1/runs", url.Values{"repository": {"fawkes/hello"}, "sha": {sha}}, &runs)

@@ -210,13 +210,11 @@ func eventually(t *testing.T, what string, holds func() (bool, string)) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(patience)
-	last := ""
 	for {
-		ok, now := holds()
+		ok, last := holds()
 		if ok {
 			return
 		}
-		last = now
 		select {
 		case <-deadline:
 			t.Fatalf("did not happen within %s: %s (%s)", patience, what, last)

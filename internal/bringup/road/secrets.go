@@ -128,10 +128,11 @@ func replaceFile(name string, text []byte) (err error) {
 	if _, err = f.Write(text); err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
 	}
-	return os.Rename(f.Name(), name)
+	return err
 }
 
 func ignoreAbsent(err error) error {

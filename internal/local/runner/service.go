@@ -177,8 +177,10 @@ func (s *Service) begin(ctx context.Context) error {
 		return err
 	}
 	for _, r := range waiting {
-		if ctx.Err() != nil {
-			return nil
+		select {
+		case <-ctx.Done():
+			return nil // what waits begins at the next start
+		default:
 		}
 		if err := s.beginRun(ctx, r, c); err != nil {
 			return err
