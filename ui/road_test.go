@@ -335,7 +335,7 @@ func TestAPartThatIsDownIsSaid(t *testing.T) {
 
 func TestEveryPageIsUsefulWhenNothingIsThere(t *testing.T) {
 	h := along(&roadFake{runs: []road.Run{}}, lead())
-	reads(t, h, "/runs", "Nothing was pushed yet", "git push http://127.0.0.1:8080/git/<owner>/<name>.git main", "fawkes new service", "fawkes token create --scope git:write")
+	reads(t, h, "/runs", "Nothing was pushed yet", "git push http://127.0.0.1:8080/git/<owner>/<name>.git main", "fawkes new service", "fawkes token create laptop --scope git:write")
 	reads(t, h, "/apps", "Nothing is declared yet", "fawkes new service")
 	reads(t, h, "/promotions", "None yet")
 	reads(t, h, "/registry", "No image yet", "crane push image.tar 127.0.0.1:8080/team/tool:v1")

@@ -27,7 +27,7 @@ func get(t *testing.T, path string) (*http.Response, string) {
 
 func TestFilesAreServedByTheirContentAndKept(t *testing.T) {
 	for name, kind := range map[string]string{
-		"console.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8", "htmx.min.js": "text/javascript; charset=utf-8",
+		"console.css": "text/css; charset=utf-8", "road.css": "text/css; charset=utf-8", "console.js": "text/javascript; charset=utf-8", "live.js": "text/javascript; charset=utf-8", "htmx.min.js": "text/javascript; charset=utf-8",
 		"inter.woff2": "font/woff2", "mark.svg": "image/svg+xml",
 	} {
 		r, body := get(t, assets.Path(name))
@@ -48,6 +48,8 @@ func TestTheStylesheetAsksNoOtherHost(t *testing.T) {
 	if !strings.Contains(css, `url("`+assets.Path("inter.woff2")+`")`) {
 		t.Error("the stylesheet does not name the font by its address")
 	}
+	_, more := get(t, assets.Path("road.css"))
+	css += more
 	if strings.Contains(css, "http:") || strings.Contains(css, "https:") || strings.Contains(css, "@import") {
 		t.Error("the stylesheet reaches outside")
 	}

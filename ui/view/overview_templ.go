@@ -1040,7 +1040,7 @@ func welcome(road RoadStrip) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = command("fawkes new service shop --template go").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = command("fawkes new service shop --template go --push").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -202,7 +202,7 @@ func Registry(f Frame, p RegistryPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = command("fawkes new service shop --template go").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = command("fawkes new service shop --template go --push").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -214,7 +214,7 @@ func Registry(f Frame, p RegistryPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "<p>The password is an API token: <code>fawkes token create --scope registry:write</code></p></li></ol></section>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "<p>The password is an API token: <code>fawkes token create laptop --scope registry:write</code></p></li></ol></section>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
