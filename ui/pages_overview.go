@@ -89,6 +89,9 @@ func (c *console) row(ctx context.Context, f view.Frame, p delivery.Project) vie
 	report, err := c.reader.Report(ctx, question(s, s.Window(f.Now, zone), true))
 	if err != nil {
 		row.Fault = problem.From(err).Detail
+		if ctx.Err() != nil {
+			return row // nobody waits for it any more
+		}
 		c.log.ErrorContext(ctx, "read a project's report for the overview", "project", p.Name, "error", err)
 		return row
 	}

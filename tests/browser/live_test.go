@@ -53,6 +53,7 @@ func TestTheLivePageWithoutScript(t *testing.T) {
 	shop(t, p)
 	b := open(t, p.url, look{width: 1440, height: 900, scheme: "light", noScript: true})
 	b.visit(p.link(t))
+	b.at("/", nil)
 	b.visit("/p/shop/live")
 	got := eval[string](b, `document.body.innerText`)
 	for _, want := range []string{"Load the page again for what came since", "Deployment frequency", "deployment"} {

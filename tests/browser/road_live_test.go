@@ -98,6 +98,7 @@ func TestTheRoadWithoutScript(t *testing.T) {
 	p := start(t)
 	b := open(t, p.url, look{width: 390, height: 844, scheme: "dark", noScript: true})
 	b.visit(p.link(t))
+	b.at("/", nil)
 	for path, words := range map[string]string{
 		"/runs": "Nothing was pushed yet", "/apps": "Nothing is declared yet", "/registry": "No image yet", "/git": "No repository yet", "/git/deliveries": "No delivery", "/promotions": "None yet",
 	} {
