@@ -35,7 +35,7 @@ func memory(pid int) (peak, children int64) {
 // status reads the numbers of a process's status.
 func status(pid int) map[string]int64 {
 	out := map[string]int64{}
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return out
 	}
