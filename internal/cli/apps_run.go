@@ -56,7 +56,7 @@ func newAppsPromotionsCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "promotions",
 		Short:   "List promotions, newest first",
-		Example: "  fawkes apps promotions --state waiting_approval",
+		Example: "  fawkes apps promotions --only waiting_approval",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q := url.Values{}
@@ -72,7 +72,7 @@ func newAppsPromotionsCommand(g *globals) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&service, "service", "", "only this service")
-	cmd.Flags().StringVar(&state, "state", "", "only this state: waiting_health, waiting_approval, promoting, done, rejected, superseded")
+	cmd.Flags().StringVar(&state, "only", "", "only this state: waiting_health, waiting_approval, promoting, done, rejected, superseded")
 	addLimit(cmd, &limit)
 	addOutput(cmd, g, "table", "json", "csv")
 	return cmd

@@ -22,7 +22,7 @@ func newGitDeliveriesListCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List deliveries to hooks, the newest first",
-		Example: "  fawkes git deliveries list --state dead",
+		Example: "  fawkes git deliveries list --only dead",
 		Args:    exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			query := url.Values{}
@@ -39,8 +39,8 @@ func newGitDeliveriesListCommand(g *globals) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&hook, "hook", "", "only to this hook")
-	cmd.Flags().StringVar(&state, "state", "", "only pending, delivered or dead ones")
-	completeFlag(cmd, "state", []string{"pending", "delivered", "dead"})
+	cmd.Flags().StringVar(&state, "only", "", "only pending, delivered or dead ones")
+	completeFlag(cmd, "only", []string{"pending", "delivered", "dead"})
 	addLimit(cmd, &limit)
 	addOutput(cmd, g, "table", "json", "csv")
 	return cmd

@@ -175,7 +175,7 @@ func (p *platform) deliveredEvent() error {
 func (p *platform) announce() error {
 	var b strings.Builder
 	b.WriteString("\n")
-	tryIt := "fawkes new service shop --push"
+	tryIt := "fawkes new service shop --template go --push"
 	if s := p.sample; s != nil {
 		if len(s.journey.Stages) > 0 {
 			b.WriteString(wrapped("  Steps     ", s.journey.Times()))

@@ -228,6 +228,15 @@ func (j Journey) Times() []string {
 	return append(out, fmt.Sprintf("roll-out %.1fs", j.RolledOut))
 }
 
+// comesUp says whether a moment shows more: an operation or a roll-out runs, or what was rolled out before
+// the platform's start has not been started again yet.
+func comesUp(a application) bool {
+	if a.Operation != nil && (a.Operation.Phase == "Running" || a.Operation.Phase == "Succeeded" && a.Health.Status == "Missing") {
+		return true
+	}
+	return a.Health.Status == "Progressing"
+}
+
 // Standing tells how a commit that was pushed before stands. It says waiting when the commit is still
 // under way: after a platform that was killed, its run goes on.
 func (r *Road) Standing(ctx context.Context, sha string, say func(string)) (text string, waiting bool, err error) {
@@ -249,7 +258,7 @@ func (r *Road) Standing(ctx context.Context, sha string, say func(string)) (text
 			return "", false, err
 		}
 		head := "at " + sha[:min(7, len(sha))]
-		if a.Operation != nil && a.Operation.Phase == "Running" || a.Health.Status == "Progressing" {
+		if comesUp(a) {
 			say(SampleApplication + ": " + state(a))
 			if err := pause(ctx); err == nil {
 				continue

@@ -105,6 +105,23 @@ ln -s page.html $artifacts/inside.html; mkfifo $artifacts/fifo; echo x > $artifa
 	}
 }
 
+// Whoever pushed reads what to do about it where the run says why it failed, and in its log.
+func TestAFailedRunSaysWhatToDo(t *testing.T) {
+	p := start(t, setup{program: script(t)})
+	sha := p.repository("fawkes/hello", map[string]string{"pipeline.sh": `
+stage checkout failed "no go.mod"
+say '{"event":"result","status":"failed","reason":"no go.mod","mend":"say language in fawkes.yaml","exit":2}'
+say '{"event":"error","error":"checkout: no go.mod","mend":"say language in fawkes.yaml","exit":2}'
+exit 2`})
+	r := p.ended(p.pushed("d-1", "fawkes/hello", "main", sha))
+	if r.Status != "failed" || *r.Reason != "no go.mod; mend: say language in fawkes.yaml" {
+		t.Fatalf("%+v %s", r, *r.Reason)
+	}
+	if log := p.log(r.ID, "checkout"); !strings.Contains(log, "error: checkout: no go.mod\n  mend: say language in fawkes.yaml\n") || strings.Contains(log, "{") {
+		t.Errorf("the log says\n%s", log)
+	}
+}
+
 func TestHostileOutputHurtsNobody(t *testing.T) {
 	p := start(t, setup{program: script(t), settings: map[string]string{"runner.log_mib": "1"}})
 	sha := p.repository("fawkes/hello", map[string]string{"pipeline.sh": `

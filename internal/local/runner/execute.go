@@ -157,6 +157,9 @@ func (e *execution) outcome(ctx context.Context, exit sandbox.Exit) (Status, str
 		if reason == "" {
 			reason = meaning(exit.Code)
 		}
+		if result.Mend != "" {
+			reason += "; mend: " + result.Mend
+		}
 		return Failed, reason
 	}
 	switch status, reason, ok := e.stopped(ctx); {

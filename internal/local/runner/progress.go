@@ -22,6 +22,8 @@ type progress struct {
 	Language     string   `json:"language"`
 	Status       string   `json:"status"`
 	Reason       string   `json:"reason"`
+	Mend         string   `json:"mend"`
+	Error        string   `json:"error"`
 	Summary      string   `json:"summary"`
 	Text         string   `json:"text"`
 	Name         string   `json:"name"`
@@ -53,12 +55,26 @@ func parseProgress(line []byte) (p progress, ok bool) {
 		ok = p.Status == "succeeded" || p.Status == "failed" || p.Status == "aborted"
 	case "run", "gate", "promoted":
 		ok = true
+	case "note", "error": // for people: lines of the log
+		p, ok = p.spoken(), true
 	}
 	if !ok {
 		return progress{}, false
 	}
 	p.bound()
 	return p, true
+}
+
+// spoken is the line of the log that says what the pipeline tells a person.
+func (p progress) spoken() progress {
+	text := "note: " + p.Text
+	if p.Event == "error" {
+		text = "error: " + p.Error
+		if p.Mend != "" {
+			text += "\n  mend: " + p.Mend
+		}
+	}
+	return progress{Event: "log", Text: text}
 }
 
 func stageStatus(s string) bool {
@@ -70,6 +86,7 @@ func (p *progress) bound() {
 	p.Reason, p.Summary = clean(p.Reason, mostReason), clean(p.Summary, mostReason)
 	p.Service, p.Language, p.Kind = clean(p.Service, mostName), clean(p.Language, mostName), artifactKind(p.Kind, p.Name)
 	p.Image = clean(p.Image, 512)
+	p.Mend = clean(p.Mend, mostReason)
 	p.Text = strings.ToValidUTF8(p.Text, "\uFFFD")
 	stages := p.Stages
 	p.Stages = nil

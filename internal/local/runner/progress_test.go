@@ -45,6 +45,19 @@ func TestWhatIsALineOfProgress(t *testing.T) {
 	}
 }
 
+// A person reads the log: no line of it is one of the machine's.
+func TestWhatThePipelineTellsAPersonIsALineOfTheLog(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"event":"note","text":"SonarQube is not configured"}`:                                "note: SonarQube is not configured",
+		`{"event":"error","error":"checkout: no go.mod","mend":"say language in it","exit":2}`: "error: checkout: no go.mod\n  mend: say language in it",
+		`{"event":"error","error":"it was aborted","exit":130}`:                                "error: it was aborted",
+	} {
+		if p, ok := parseProgress([]byte(line)); !ok || p.Event != "log" || p.Text != want {
+			t.Errorf("%s: %+v, %t", line, p, ok)
+		}
+	}
+}
+
 func TestWhatIsTakenIsBounded(t *testing.T) {
 	var rules, stages, environments []string
 	for i := range 10_000 {
