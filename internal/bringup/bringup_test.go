@@ -131,7 +131,7 @@ func TestALimitNamesWhatWasWaitedFor(t *testing.T) {
 		<-ctx.Done()
 		return "", ctx.Err()
 	}})
-	if err == nil || !strings.Contains(err.Error(), "gave up after 1ms waiting for dora to become ready") {
+	if err == nil || !strings.Contains(err.Error(), "gave up after 200ms waiting for dora to become ready") {
 		t.Errorf("want what was waited for, got %v", err)
 	}
 }

@@ -58,7 +58,7 @@ func TestScripts(t *testing.T) {
 
 // until runs a program again and again until it succeeds (or fails, with !), within a deadline.
 func until(ts *testscript.TestScript, neg bool, args []string) {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -67,7 +67,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("until %s: still %v after 30 s", strings.Join(args, " "), err)
+			ts.Fatalf("until %s: still %v after two minutes", strings.Join(args, " "), err)
 		}
 		<-tick.C
 	}
@@ -138,7 +138,7 @@ func commit(ts *testscript.TestScript, _ bool, args []string) {
 
 // appears waits until a file of the pattern is there; ! appears wants none now.
 func appears(ts *testscript.TestScript, neg bool, args []string) {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -150,7 +150,7 @@ func appears(ts *testscript.TestScript, neg bool, args []string) {
 		case neg || len(found) > 0:
 			return
 		case time.Now().After(deadline):
-			ts.Fatalf("no %s after 30 s", args[0])
+			ts.Fatalf("no %s after two minutes", args[0])
 		}
 		<-tick.C
 	}

@@ -219,6 +219,8 @@ func (p *platform) startServices(ctx context.Context, say func(string)) (string,
 		return "", bringup.Faultf(c.Mend, "%s", c.Detail)
 	}
 	p.token = auth.NewToken()
+	p.road = &road.Road{Clock: p.g.Clock, State: p.state}
+	p.road.Prepare()
 	log := slog.New(slog.NewTextHandler(p.logTarget(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 	last := "the first service"
 	p.app, err = app.New(app.Options{

@@ -49,11 +49,9 @@ func (p *platform) connectRoad(ctx context.Context, say func(string)) (string, e
 	if err != nil {
 		return "", fmt.Errorf("find this program: %w", err)
 	}
-	p.road = &road.Road{
-		API: roadAPI{p.client}, Clock: p.g.Clock, Base: p.base(), Public: clickable(p.app.URL(), p.base()),
-		State: p.state, Program: program, Environ: p.g.Environ,
-	}
-	return p.road.Connect(ctx, say)
+	r := p.road
+	r.API, r.Base, r.Public, r.Program, r.Environ = roadAPI{p.client}, p.base(), clickable(p.app.URL(), p.base()), program, p.g.Environ
+	return r.Connect(ctx, say)
 }
 
 // makeEnvironments ends the start, and so leaves the address for the other commands.

@@ -21,9 +21,11 @@ const (
 	privateTypeOld = "ENCRYPTED COSIGN PRIVATE KEY"
 	publicType     = "PUBLIC KEY"
 
-	maxKey     = 64 << 10 // bytes of a PEM file
-	saltSize   = 32
-	scryptCost = 1 << 16
+	maxKey   = 64 << 10 // bytes of a PEM file
+	saltSize = 32
+	// scryptCost is the least that cosign reads. The passwords of the platform's keys have 256 random bits, which no
+	// cost makes stronger; whoever chooses one had better choose it long.
+	scryptCost = 1 << 15
 )
 
 // sealed is the JSON inside of cosign's private keys.

@@ -121,8 +121,8 @@ func start(t testing.TB, cmd *exec.Cmd, pipe func() (io.ReadCloser, error), read
 	case <-said:
 	case <-p.done:
 		t.Fatalf("%s ended before it was ready:\n%s", cmd.Path, p.Log())
-	case <-time.After(30 * time.Second):
-		t.Fatalf("%s was not ready within 30 s:\n%s", cmd.Path, p.Log())
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("%s was not ready within two minutes:\n%s", cmd.Path, p.Log())
 	}
 	return p
 }

@@ -105,13 +105,13 @@ func devlake(ts *testscript.TestScript, neg bool, args []string) {
 func says(ts *testscript.TestScript, _ bool, args []string) {
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
+	for deadline := time.Now().Add(2 * time.Minute); ; <-tick.C {
 		err := ts.Exec(args[1], args[2:]...)
 		if err == nil && strings.Contains(ts.ReadFile("stdout"), args[0]) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("says: no %q after 30 s (%v)", args[0], err)
+			ts.Fatalf("says: no %q after two minutes (%v)", args[0], err)
 		}
 	}
 }

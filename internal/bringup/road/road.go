@@ -57,6 +57,7 @@ type Road struct {
 	// Environ is the environment of this process.
 	Environ []string
 
+	keys     func() (string, error) // waits for the signing keys, and gives the public one
 	secrets  *Secrets
 	replaced []string // tokens that others stand for now
 }
@@ -73,11 +74,30 @@ func (r *Road) registry() string {
 // Keys is the folder of the keys that images are signed with.
 func (r *Road) Keys() string { return filepath.Join(r.State, "keys") }
 
+// Prepare begins to make the keys that images are signed with, unless they are there: sealing the
+// private one takes a moment, in which the services start.
+func (r *Road) Prepare() {
+	made := make(chan struct{})
+	var public string
+	var err error
+	go func() {
+		defer close(made)
+		public, err = r.signingKeys()
+	}()
+	r.keys = func() (string, error) {
+		<-made
+		return public, err
+	}
+}
+
 // Connect makes the credentials that are missing and enters every connection. It says how many
 // parts it joined. Doing it again changes nothing.
 func (r *Road) Connect(ctx context.Context, say func(string)) (string, error) {
 	say("the keys that images are signed with")
-	public, err := r.signingKeys()
+	if r.keys == nil {
+		r.Prepare()
+	}
+	public, err := r.keys()
 	if err != nil {
 		return "", err
 	}
