@@ -306,6 +306,9 @@ func (p *platform) takeDown() error {
 	if p.claimed {
 		faults = append(faults, removeRunFile(p.state))
 	}
+	if p.road != nil {
+		p.road.Settle()
+	}
 	if p.app != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
 		if p.g.output == "text" {

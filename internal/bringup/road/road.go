@@ -90,6 +90,13 @@ func (r *Road) Prepare() {
 	}
 }
 
+// Settle waits until nothing of the road is being made any more.
+func (r *Road) Settle() {
+	if r.keys != nil {
+		_, _ = r.keys() // what went wrong was told by Connect, or does not matter any more
+	}
+}
+
 // Connect makes the credentials that are missing and enters every connection. It says how many
 // parts it joined. Doing it again changes nothing.
 func (r *Road) Connect(ctx context.Context, say func(string)) (string, error) {
