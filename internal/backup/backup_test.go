@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -352,6 +353,32 @@ func TestAnInterruptedRestorationIsCompletedOrForgotten(t *testing.T) {
 		}
 		if says("dora.db") != "new" || says("identity.db") != "new" || says("dora.db-wal") != "nothing" || says(finished+"/dora.db") != "nothing" {
 			t.Error("a finished restoration was not completed")
+		}
+	}
+}
+
+// A state folder holds a file for each service, and all of them come back.
+func TestSeveralFilesOfOneFolderAreAllPutBack(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	in := func(dir, name string) Database {
+		d := database(t, sqlstore.SQLite)
+		d.Name, d.URL = name, "sqlite:"+filepath.Join(dir, name+".db")
+		return d
+	}
+	names := []string{"dora", "identity", "runner"}
+	var sources, targets []Database
+	for _, name := range names {
+		sources, targets = append(sources, in(from, name)), append(targets, in(to, name))
+		fill(t, sources[len(sources)-1])
+	}
+	want := contents(t, sources[0])
+	want = slices.DeleteFunc(want, func(row string) bool { return strings.Contains(row, "replica") })
+	if _, err := Restore(t.Context(), save(t, sources...), targets, false); err != nil {
+		t.Fatal(err)
+	}
+	for i, target := range targets {
+		if got := contents(t, target); !slices.Equal(got, want) {
+			t.Errorf("%s came back with %d rows, want %d", names[i], len(got), len(want))
 		}
 	}
 }

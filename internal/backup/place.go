@@ -124,11 +124,12 @@ func sqlitePath(url string) (string, bool) {
 func place(ctx context.Context, file string, d Database, m Manifest, folders map[string]bool) (err error) {
 	if path, ok := sqlitePath(d.URL); ok {
 		dir := filepath.Dir(path)
-		if err := Finish(dir); err != nil {
-			return err
-		}
 		waiting := filepath.Join(dir, unfinished)
 		if !folders[dir] {
+			// Once for a folder: it also removes what waits there, which by the second database is the first one.
+			if err := Finish(dir); err != nil {
+				return err
+			}
 			if err := errors.Join(os.RemoveAll(waiting), os.MkdirAll(waiting, 0o700)); err != nil {
 				return err
 			}
