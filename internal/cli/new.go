@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -125,8 +126,33 @@ func (g *globals) pushService(ctx context.Context, client *api, dir, owner, repo
 	if err := scaffold.Push(ctx, dir, made.CloneURL, client.token, g.Environ); err != nil {
 		return "", advised(err)
 	}
-	return made.CloneURL, nil
+	helper, err := g.credentialHelper()
+	if err == nil {
+		err = advised(scaffold.SignIn(ctx, dir, made.CloneURL, helper, g.Environ))
+	}
+	return made.CloneURL, err
 }
+
+// credentialHelper is the command line by which git asks this program for a sign-in; where the platform is found
+// by its state folder, it names that.
+func (g *globals) credentialHelper() (string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find the program for git's sign-in: %w", err)
+	}
+	words := []string{quoted(program)}
+	if g.Env("FAWKES_API") == "" {
+		state, err := g.stateFolder()
+		if err != nil {
+			return "", err
+		}
+		words = append(words, "--state", quoted(state))
+	}
+	return strings.Join(append(words, "git", "credential"), " "), nil
+}
+
+// quoted is a word of a shell's command.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func (g *globals) printStarted(made startedService) error {
 	if g.output == "json" {

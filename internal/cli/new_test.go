@@ -85,6 +85,10 @@ func TestANewServiceIsPushedToThePlatform(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(got)) != made.Commit {
 		t.Errorf("the platform has %s, want %s (%v)", got, made.Commit, err)
 	}
+	helper, err := exec.CommandContext(t.Context(), "git", "-C", made.Dir, "config", "--local", "credential."+address+".helper").Output()
+	if err != nil || !strings.HasPrefix(string(helper), "!'") || !strings.HasSuffix(string(helper), "' git credential\n") {
+		t.Errorf("the next push asks for a password: the helper is %q (%v)", helper, err)
+	}
 	if strings.Contains(out+errs, "secret") {
 		t.Errorf("the token is told:\n%s%s", out, errs)
 	}

@@ -82,6 +82,23 @@ func Push(ctx context.Context, dir, target, token string, environ []string) erro
 	return err
 }
 
+// SignIn keeps in the repository's own configuration which program answers for the sign-in to the platform that
+// target is of: helper is a command line for the shell. What asks for a password afterwards asks that program first.
+func SignIn(ctx context.Context, dir, target, helper string, environ []string) error {
+	u, err := url.Parse(target)
+	if err != nil {
+		return &GitError{Op: "config", Detail: fmt.Sprintf("%q is not the URL of a repository", target), Err: err}
+	}
+	g := git{dir: dir, environ: clean(environ)}
+	key := "credential." + u.Scheme + "://" + u.Host
+	for _, s := range [][2]string{{key + ".username", "fawkes"}, {key + ".helper", "!" + helper}} {
+		if _, err := g.run(ctx, "config", "config", "--replace-all", s[0], s[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // git runs the git program in one repository.
 type git struct {
 	dir     string

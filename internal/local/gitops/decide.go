@@ -117,6 +117,9 @@ func (e *Engine) wanted(ctx context.Context, a *Application, last Operation, env
 	now := e.clock.Now()
 	if open, why := env.Open(now); !open {
 		a.Paused = why
+		if a.Sync == OutOfSync {
+			a.SyncMessage += "; " + why
+		}
 		return nil, time.Minute - now.Sub(now.Truncate(time.Minute)), nil
 	}
 	if !drifted {

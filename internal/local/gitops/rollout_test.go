@@ -218,7 +218,7 @@ func TestAWindowHoldsARollOutUp(t *testing.T) {
 	w.push("v1")
 	w.settle()
 	w.wantOps("hello-production")
-	if a := w.app("hello-production"); !strings.Contains(a.Paused, "deny mon 09:00 to 11:00 UTC") {
+	if a := w.app("hello-production"); !strings.Contains(a.Paused, "deny mon 09:00 to 11:00 UTC") || !strings.Contains(a.SyncMessage, a.Paused) {
 		t.Errorf("%+v", a)
 	}
 	if err := w.e.Sync(t.Context(), "hello-production", "per-owner", false); err == nil || !strings.Contains(err.Error(), "is not changed now") {

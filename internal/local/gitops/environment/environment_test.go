@@ -132,3 +132,11 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A window is said as it was written.
+func TestAWindowThatEndsAtMidnightSaysSo(t *testing.T) {
+	w, err := (windowShape{Kind: Deny, Days: []string{"fri"}, From: "16:00", To: "24:00", Zone: "UTC"}).window()
+	if err != nil || w.String() != "deny fri 16:00 to 24:00 UTC" {
+		t.Errorf("%q, %v", w, err)
+	}
+}

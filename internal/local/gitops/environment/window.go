@@ -32,7 +32,11 @@ func (w Window) String() string {
 	if len(days) == 7 {
 		days = []string{"every day"}
 	}
-	return fmt.Sprintf("%s %s %02d:%02d to %02d:%02d %s", w.Kind, strings.Join(days, " "), w.From/60, w.From%60, w.To/60, w.To%60, w.Zone)
+	to := w.To
+	if to == 0 {
+		to = 24 * 60 // the end of the day, as it is written
+	}
+	return fmt.Sprintf("%s %s %02d:%02d to %02d:%02d %s", w.Kind, strings.Join(days, " "), w.From/60, w.From%60, to/60, to%60, w.Zone)
 }
 
 // Holds says whether a time lies in the window.
