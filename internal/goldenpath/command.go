@@ -25,6 +25,7 @@ type command struct {
 	stdout  io.Writer // nil: the log
 	stderr  io.Writer // nil: the log
 	quiet   bool      // the log does not name it
+	nice    int       // how much it gives way to what runs beside it
 }
 
 // exitError is a command that ended otherwise than with 0.
@@ -70,7 +71,7 @@ func (p *pipeline) exec(ctx context.Context, log *stageLog, c command) error {
 	spec := sandbox.Spec{
 		Path: program, Args: c.argv[1:], Dir: c.dir, Env: append(p.cleanEnvironment(), c.env...), Stdout: stdout, Stderr: stderr,
 		Read: existing(slices.Concat(p.systemPaths(), c.read)), Write: existing(slices.Concat([]string{p.temp}, c.write)),
-		Limits: sandbox.Limits{Processes: mostProcesses}, Network: c.network, Marker: p.marker(), Grace: p.grace(),
+		Limits: sandbox.Limits{Processes: mostProcesses}, Network: c.network, Marker: p.marker(), Grace: p.grace(), Nice: c.nice,
 	}
 	process, err := sandbox.Start(ctx, spec)
 	if err != nil {

@@ -153,6 +153,13 @@ func (k *keeper) run(started chan<- error, exited chan<- Exit) {
 		exited <- Exit{}
 		return
 	}
+	if k.order.Nice > 0 {
+		// Of this thread alone, from which the program has it.
+		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, min(k.order.Nice, 19)); err != nil {
+			started <- fmt.Errorf("give way to others by %d: %w", k.order.Nice, err)
+			return
+		}
+	}
 	files := []uintptr{0, 1, 2}
 	if k.order.HasListener {
 		files = append(files, listenerFile)

@@ -37,6 +37,7 @@ type order struct {
 	Limits      Limits        `json:"limits"`
 	Network     bool          `json:"network"`
 	Grace       time.Duration `json:"grace"`
+	Nice        int           `json:"nice"`
 	HasListener bool          `json:"has_listener"`
 	Namespaces  namespaces    `json:"namespaces"`
 	// Probe asks for all but the program.

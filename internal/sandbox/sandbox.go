@@ -49,6 +49,8 @@ type Spec struct {
 	Marker string
 	// Grace is the time between SIGTERM and SIGKILL when the program is stopped; 0 means 10 seconds.
 	Grace time.Duration
+	// Nice is how much the program gives way to others that want the processor, 0 to 19.
+	Nice int
 	// Listener is an open file that the program gets as file descriptor 3.
 	Listener *os.File
 

@@ -167,7 +167,7 @@ func startIn(ctx context.Context, s Spec, way namespaces, notes []string) (*Proc
 	o := order{
 		Path: s.Path, Args: s.Args, Dir: s.Dir, Env: append(slices.Clone(s.Env), KeptVariable+"="+s.Marker),
 		Root: s.Root, Read: s.Read, Write: s.Write, Confined: s.Read != nil || s.Write != nil,
-		Limits: s.Limits, Network: s.Network, Grace: s.Grace, HasListener: s.Listener != nil,
+		Limits: s.Limits, Network: s.Network, Grace: s.Grace, Nice: s.Nice, HasListener: s.Listener != nil,
 		Namespaces: way, Notes: notes, Probe: s.probe,
 	}
 	if o.Grace <= 0 {
