@@ -188,6 +188,9 @@ func TestTheRoad(t *testing.T) {
 		}
 	})
 
+	t.Run("images that are not the platform's are refused", func(t *testing.T) { imagesAreRefused(p.with(t), page) })
+	t.Run("a language that is not known is said", func(t *testing.T) { unknownLanguageSaysSo(p.with(t)) })
+
 	t.Run("a push without a token is refused", func(t *testing.T) {
 		other := clone{t, t.TempDir()}
 		other.git("init", "-q", "-b", "main")

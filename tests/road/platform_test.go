@@ -197,6 +197,32 @@ func (p *platform) get(path string, query url.Values, into any) error {
 	return json.Unmarshal(text, into)
 }
 
+// put sends to the API.
+func (p *platform) put(path string, body any) error { return p.send(http.MethodPut, path, body) }
+
+func (p *platform) send(method, path string, body any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequest(method, p.url+path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+p.token)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode >= 300 {
+		said, _ := io.ReadAll(answer.Body) // for the error alone
+		return fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, said)
+	}
+	return nil
+}
+
 func (p *platform) must(path string, query url.Values, into any) {
 	p.t.Helper()
 	if err := p.get(path, query, into); err != nil {

@@ -111,7 +111,7 @@ func TestAFailedRunSaysWhatToDo(t *testing.T) {
 	sha := p.repository("fawkes/hello", map[string]string{"pipeline.sh": `
 stage checkout failed "no go.mod"
 say '{"event":"result","status":"failed","reason":"no go.mod","mend":"say language in fawkes.yaml","exit":2}'
-say '{"event":"error","error":"checkout: no go.mod","mend":"say language in fawkes.yaml","exit":2}'
+say '{"event":"error","error":"checkout: no go.mod","mend":"say language in fawkes.yaml","exit":2}' >&2
 exit 2`})
 	r := p.ended(p.pushed("d-1", "fawkes/hello", "main", sha))
 	if r.Status != "failed" || *r.Reason != "no go.mod; mend: say language in fawkes.yaml" {

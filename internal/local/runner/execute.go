@@ -129,7 +129,7 @@ func (e *execution) pipeline(ctx context.Context, c Connections, work, home stri
 	})
 	readers.Go(func() {
 		defer errR.Close()
-		_ = readLines(errR, mostLine, func(line []byte, _ bool) { e.output(line) })
+		_ = readLines(errR, mostLine, func(line []byte, _ bool) { e.aside(line) })
 	})
 	exit, err := p.Wait()
 	readers.Wait()
@@ -240,6 +240,15 @@ func (e *execution) line(line []byte, cut bool) {
 	default:
 		e.take(p)
 	}
+}
+
+// aside takes one line of standard error: the pipeline's own fault, which is said to a person, or a program's output.
+func (e *execution) aside(line []byte) {
+	if p, ok := parseProgress(line); ok && p.Event == "log" {
+		e.take(p)
+		return
+	}
+	e.output(line)
 }
 
 // output is text without a stage.
