@@ -97,8 +97,8 @@ func (p *platform) serve(name string) *served {
 	var made struct {
 		CloneURL string `json:"clone_url"`
 	}
-	p.put("/api/git/v1/repositories/"+s.repository, map[string]any{"default_branch": "main"}, &made)
-	p.put("/api/dora/v1/projects/"+name, map[string]any{
+	p.set("/api/git/v1/repositories/"+s.repository, map[string]any{"default_branch": "main"}, &made)
+	p.set("/api/dora/v1/projects/"+name, map[string]any{
 		"project": name, "services": []map[string]any{{"name": name, "repo": made.CloneURL}}, "first_deployment": "attribute",
 	}, nil)
 	if err := templates.Write(s.work.dir, "go", templates.Params{Service: name, Promote: []string{"production"}}); err != nil {
@@ -317,31 +317,10 @@ func within(t *testing.T, limit time.Duration, what string, holds func() (bool, 
 	}
 }
 
-// put writes by the API.
-func (p *platform) put(path string, body, into any) {
+// set writes by the API, and fails the test when it cannot.
+func (p *platform) set(path string, body, into any) {
 	p.t.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
+	if err := p.send(http.MethodPut, path, body, into); err != nil {
 		p.t.Fatal(err)
-	}
-	r, err := http.NewRequest(http.MethodPut, p.url+path, bytes.NewReader(text))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+p.token)
-	r.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err = io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode >= http.StatusMultipleChoices {
-		p.t.Fatalf("PUT %s: %s: %s %v", path, answer.Status, text, err)
-	}
-	if into != nil {
-		if err := json.Unmarshal(text, into); err != nil {
-			p.t.Fatalf("PUT %s: %s: %v", path, text, err)
-		}
 	}
 }

@@ -198,9 +198,9 @@ func (p *platform) get(path string, query url.Values, into any) error {
 }
 
 // put sends to the API.
-func (p *platform) put(path string, body any) error { return p.send(http.MethodPut, path, body) }
+func (p *platform) put(path string, body any) error { return p.send(http.MethodPut, path, body, nil) }
 
-func (p *platform) send(method, path string, body any) error {
+func (p *platform) send(method, path string, body, into any) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -216,11 +216,17 @@ func (p *platform) send(method, path string, body any) error {
 		return err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode >= 300 {
-		said, _ := io.ReadAll(answer.Body) // for the error alone
+	said, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode >= http.StatusMultipleChoices {
 		return fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, said)
 	}
-	return nil
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(said, into)
 }
 
 func (p *platform) must(path string, query url.Values, into any) {

@@ -43,7 +43,7 @@ func TestAServiceGoesThroughTheEnvironments(t *testing.T) {
 	// The clone that was made pushes as it is, and the API approves.
 	c.edit("README.md", "shop", "Shop")
 	second := c.push("shop: a better page")
-	if err := p.send(http.MethodPost, "/api/gitops/v1/promotions/"+p.waiting(second)+"/approve", struct{}{}); err != nil {
+	if err := p.send(http.MethodPost, "/api/gitops/v1/promotions/"+p.waiting(second)+"/approve", struct{}{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	p.serves("shop-production", second)
