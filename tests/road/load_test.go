@@ -1,7 +1,6 @@
 package road
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
