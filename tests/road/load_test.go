@@ -1,7 +1,6 @@
 package road
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
