@@ -27,7 +27,7 @@ build: ## build bin/fawkes, bin/fawkes-service and the scanners of the golden pa
 
 test: ## install what the tests need, then run all of them with the race detector
 	@scripts/prereqs.sh test
-	go test -race $(PKG)
+	go test -race -timeout 20m $(PKG)
 
 lint: ## formatting, vet, linters, layer rules, shell scripts, generated files, known vulnerabilities
 	@scripts/prereqs.sh lint
