@@ -45,7 +45,7 @@ bench: ## measure, each row beside a baseline of the same run
 
 soak: ## the property and crash tests, ten times as long
 	@scripts/prereqs.sh test
-	FAWKES_SOAK=1 go test -timeout 60m -count=1 ./services/... ./tests/...
+	FAWKES_SOAK=1 go test -timeout 60m -count=1 ./services/... ./internal/local/... ./tests/...
 
 fuzz: ## fuzz every fuzz target for FUZZTIME (60s each)
 	@scripts/fuzz.sh
