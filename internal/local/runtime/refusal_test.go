@@ -150,7 +150,7 @@ func TestAnImageThatIgnoresPORTIsRefusedByName(t *testing.T) {
 
 func TestAnImageThatListensNowhereIsRefusedByName(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.ListenWithin = time.Second })
-	w.apply("hello", "r1", manifests("hello", w.image("v1", true), 1, "progressDeadlineSeconds: 60", "env: [{name: START_AFTER, value: 1h}]\n"+readyz))
+	w.apply("hello", "r1", manifests("hello", w.image("v1", true), 1, "progressDeadlineSeconds: 12", "env: [{name: START_AFTER, value: 1h}]\n"+readyz))
 	w.refused("hello", "does not listen on PORT=", "within 1s")
 }
 
