@@ -18,7 +18,8 @@ import (
 // of main, and of TestMain in packages whose tests start programs.
 func Init() {
 	if len(os.Args) == 1 && os.Args[0] == keeperName {
-		os.Exit(keep())
+		// At once: nothing in a keeper is left to be done at exit, and what the race detector does then takes a second.
+		syscall.Exit(keep())
 	}
 }
 
@@ -112,7 +113,7 @@ func (k *keeper) obey(commands io.Reader, signals <-chan os.Signal) {
 // die ends everything at once, without a report: nobody is left to read one.
 func (k *keeper) die() {
 	k.tree.kill()
-	os.Exit(1)
+	syscall.Exit(1)
 }
 
 // stop asks the program to end, and kills what is left after the grace.
@@ -169,7 +170,7 @@ func (k *keeper) run(started chan<- error, exited chan<- Exit) {
 		dir = "/"
 	}
 	argv := append([]string{k.order.Path}, k.order.Args...)
-	pid, err := syscall.ForkExec(k.order.Path, argv, &syscall.ProcAttr{
+	pid, err := forkExec(k.order.Path, argv, &syscall.ProcAttr{
 		Dir: dir, Env: k.order.Env, Files: files,
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 	})
@@ -181,6 +182,19 @@ func (k *keeper) run(started chan<- error, exited chan<- Exit) {
 	letGo()
 	started <- nil
 	exited <- k.wait()
+}
+
+// forkExec tries again while the program is busy. A program that the platform has just written stays busy for as long
+// as a child that the platform forked meanwhile has the file open, which ends when that child executes.
+func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
+	const tries, pause = 100, 10 * time.Millisecond
+	for i := 1; ; i++ {
+		pid, err := syscall.ForkExec(path, argv, attr)
+		if !errors.Is(err, syscall.ETXTBSY) || i == tries {
+			return pid, err
+		}
+		time.Sleep(pause)
+	}
 }
 
 // wait reaps every process of the tree until the program has ended and nothing of the tree is left.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -168,12 +169,38 @@ func TestAStartThatCannotBe(t *testing.T) {
 	}
 }
 
+// TestAProgramThatWasJustWritten has its file open for writing while it is started, as a child that was forked
+// meanwhile would.
+func TestAProgramThatWasJustWritten(t *testing.T) {
+	text, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "true")
+	f, err := os.OpenFile(program, os.O_CREATE|os.O_WRONLY, 0o700)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	closed := time.AfterFunc(100*time.Millisecond, func() { _ = f.Close() })
+	defer closed.Stop()
+	p, err := sandbox.Start(t.Context(), sandbox.Spec{Path: program, Network: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exit, err := p.Wait(); err != nil || exit.Code != 0 {
+		t.Fatalf("%v %+v", err, exit)
+	}
+}
+
 func TestSweepKillsWhatAPlatformLeft(t *testing.T) {
 	marker := t.TempDir()
 	var all []*sandbox.Process
 	for _, owner := range []string{"|runner|1", "|runner|2", "|runtime|1"} {
 		p, err := sandbox.Start(t.Context(), sandbox.Spec{
-			Path: "/bin/sh", Args: []string{"-c", "(setsid sleep 100 &) ; sleep 100"}, Env: []string{"PATH=/usr/bin:/bin"},
+			Path: "/bin/sh", Args: []string{"-c", "(setsid sleep 100 &) ; exec sleep 100"}, Env: []string{"PATH=/usr/bin:/bin"},
 			Network: true, Marker: marker + owner,
 		})
 		if err != nil {

@@ -3,11 +3,14 @@ package git
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 )
 
 //go:embed pre-receive.sh
@@ -59,13 +62,30 @@ func newGuard(ctx context.Context, folder, epoch string) (*guard, error) {
 	if err := replaceFile(g.file, epoch+"\n", 0o600); err != nil {
 		return nil, fmt.Errorf("write the epoch: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, hook, "--works") //nolint:gosec // written above
-	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin"}
-	out, err := cmd.Output()
-	if err != nil || string(out) != "works\n" {
+	out, err := tryHook(ctx, hook)
+	if err != nil || out != "works\n" {
 		return nil, fmt.Errorf("the hook %s cannot be run (%w): put the state folder on a file system that lets programs run", hook, err)
 	}
 	return g, nil
+}
+
+// tryHook runs the hook as git would. A file that was just written is busy for as long as a process that was forked
+// meanwhile has it open, until that one executes; so it is tried for a second.
+func tryHook(ctx context.Context, hook string) (string, error) {
+	const tries, pause = 100, 10 * time.Millisecond
+	for i := 1; ; i++ {
+		cmd := exec.CommandContext(ctx, hook, "--works") //nolint:gosec // written by newGuard
+		cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin"}
+		out, err := cmd.Output()
+		if !errors.Is(err, syscall.ETXTBSY) || i == tries {
+			return string(out), err
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // replaceFile writes a file in one step, also over one that is being run.
