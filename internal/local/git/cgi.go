@@ -21,6 +21,7 @@ const (
 	copyPiece  = 32 << 10        // of a body or an answer in memory
 	mostHeader = 16 << 10        // of what the program says before its answer
 	patience   = 2 * time.Minute // a client that takes nothing for so long is cut off
+	restWithin = 2 * time.Second // the rest of a body that nobody wanted must come
 )
 
 // backendRun is one request to `git http-backend`.
@@ -117,6 +118,13 @@ func settle(control *http.ResponseController, run backendRun, fed <-chan error) 
 	_ = control.SetReadDeadline(time.Now()) // nothing of the body is wanted any more
 	_ = <-fed                               // what became of the rest is of no interest
 	return nil
+}
+
+// finish takes what is left of a body before the handler returns. net/http takes it afterwards where answers and bodies
+// overlap, and then reads the connection twice at once ("invalid concurrent Body.Read call"), which cuts it off.
+func finish(control *http.ResponseController, body io.Closer) {
+	_ = control.SetReadDeadline(time.Now().Add(restWithin)) // some writers have none; the server sets its own for the next request
+	_ = body.Close()                                        // a body that cannot be read to its end ends the connection
 }
 
 // answer reads the program's header and sends its answer piece by piece.

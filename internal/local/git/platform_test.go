@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -121,6 +122,7 @@ func (p *platform) begin(background bool) {
 		p.t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(nil)
+	server.Config.ErrorLog = log.New(noPanic{p.t}, "", 0)
 	p.url = "http://" + server.Listener.Addr().String()
 	p.registry = prometheus.NewRegistry()
 	s, err := m.New(p.t.Context(), module.Deps{
@@ -281,6 +283,16 @@ type received struct {
 	body                 map[string]any
 }
 
+// noPanic fails the test when a handler panics, which the server only writes down.
+type noPanic struct{ t *testing.T }
+
+func (n noPanic) Write(text []byte) (int, error) {
+	if strings.Contains(string(text), "panic") {
+		n.t.Errorf("the server says: %s", text)
+	}
+	return len(text), nil
+}
+
 // receiver is a hook's other end.
 type receiver struct {
 	*httptest.Server
@@ -319,6 +331,18 @@ func (h *receiver) all() []received {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return append([]received(nil), h.got...)
+}
+
+// told returns the deliveries, each id once.
+func (h *receiver) told() (out []received) {
+	seen := map[string]bool{}
+	for _, d := range h.all() {
+		if !seen[d.id] {
+			seen[d.id] = true
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // wait returns the deliveries once there are n.

@@ -149,6 +149,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, c call) error {
 			return err
 		}
 	}
+	defer finish(http.NewResponseController(w), r.Body)
 	run.env = s.environment(r, c, guard, root, path, repository.Protected)
 	err = s.git.runBackend(r.Context(), w, run)
 	if c.writes() && !c.refs {
