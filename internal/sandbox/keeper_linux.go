@@ -193,7 +193,7 @@ func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 		if !errors.Is(err, syscall.ETXTBSY) || i == tries {
 			return pid, err
 		}
-		time.Sleep(pause)
+		time.Sleep(pause) //nolint:forbidigo // nothing tells when the file is closed
 	}
 }
 
