@@ -44,7 +44,7 @@ func (p *pipeline) scanner(name string) (string, error) {
 // It gives way to build and tests beside it, which people wait for first.
 func (j *job) scanCommand(program string, args ...string) command {
 	g := j.goTool()
-	c := command{nice: 10, argv: append([]string{program}, args...), read: append(g.read(), filepath.Dir(program)), write: g.write()}
+	c := command{nice: 15, argv: append([]string{program}, args...), read: append(g.read(), filepath.Dir(program)), write: g.write()}
 	if g.found {
 		// What staticcheck knows of the standard library takes half a minute to find out: it is kept where every
 		// repository finds it.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -179,6 +180,9 @@ func (k *keeper) run(started chan<- error, exited chan<- Exit) {
 		return
 	}
 	k.program.Store(int64(pid))
+	if k.order.Nice > 0 {
+		go giveWay(pid, k.order.Nice) // on another thread: this one is confined
+	}
 	letGo()
 	started <- nil
 	exited <- k.wait()
@@ -194,6 +198,20 @@ func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
 			return pid, err
 		}
 		time.Sleep(pause) //nolint:forbidigo // nothing tells when the file is closed
+	}
+}
+
+// giveWay lowers the session of a process. Where the kernel groups processes by session to share out the processors
+// (autogroup), a process's own nice value counts within its session only, and the program has one to itself. A kernel
+// that does not group has no such file, or does not heed it.
+func giveWay(pid, nice int) {
+	const tries, pause = 20, 50 * time.Millisecond // without root's rights the kernel takes one in 100 ms
+	for range tries {
+		err := os.WriteFile("/proc/"+strconv.Itoa(pid)+"/autogroup", []byte(strconv.Itoa(min(nice, 19))), 0)
+		if !errors.Is(err, syscall.EAGAIN) {
+			return
+		}
+		time.Sleep(pause) //nolint:forbidigo // nothing tells when the kernel would take it
 	}
 }
 
