@@ -196,7 +196,12 @@ func (g *globals) sayCollected(raw []byte, dryRun bool) error {
 		what = "would remove"
 	}
 	size, _ := number(r["bytes"])
-	_, err = fmt.Fprintf(g.Out, "%s %s, %s and %s: %s\n", what, plural(count("manifests"), "manifest"),
+	text := fmt.Sprintf("%s %s, %s and %s: %s\n", what, plural(count("manifests"), "manifest"),
 		plural(count("blobs"), "blob"), plural(count("uploads"), "unfinished upload"), humanBytes(uint64(size)))
+	if young := count("young_blobs"); young > 0 {
+		age := time.Duration(count("min_age_seconds")) * time.Second
+		text += fmt.Sprintf("%s that nothing needs stay, being younger than %s; --min-age 0s takes them too, when nobody pushes\n", plural(young, "blob"), age)
+	}
+	_, err = fmt.Fprint(g.Out, text)
 	return err
 }

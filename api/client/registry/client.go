@@ -88,11 +88,17 @@ type GcResult struct {
 	DryRun bool  `json:"dry_run"`
 
 	// Manifests Manifests that were removed, or would be.
-	Manifests   int64   `json:"manifests"`
-	TookSeconds float64 `json:"took_seconds"`
+	Manifests int64 `json:"manifests"`
+
+	// MinAgeSeconds What is younger stayed.
+	MinAgeSeconds int64   `json:"min_age_seconds"`
+	TookSeconds   float64 `json:"took_seconds"`
 
 	// Uploads Uploads that were given up.
 	Uploads int64 `json:"uploads"`
+
+	// YoungBlobs Blobs that nothing needs and that stay, because they are younger than min_age_seconds.
+	YoungBlobs int64 `json:"young_blobs"`
 }
 
 // ImageInfo defines model for ImageInfo.

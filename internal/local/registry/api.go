@@ -196,6 +196,8 @@ type gcResult struct {
 	Blobs     int     `json:"blobs"`
 	Uploads   int     `json:"uploads" doc:"Uploads that were given up."`
 	Bytes     int64   `json:"bytes" doc:"Space that was freed, or would be."`
+	Young     int     `json:"young_blobs" doc:"Blobs that nothing needs and that stay, because they are younger than min_age_seconds."`
+	MinAge    int64   `json:"min_age_seconds" doc:"What is younger stayed."`
 	Took      float64 `json:"took_seconds"`
 }
 
@@ -217,7 +219,8 @@ func (s *service) collectGarbage(ctx context.Context, in *gcInput) (*struct{ Bod
 	}
 	out := &struct{ Body gcResult }{}
 	out.Body = gcResult{
-		DryRun: c.DryRun, Manifests: done.Manifests, Blobs: done.Blobs, Uploads: done.Uploads, Bytes: done.Bytes, Took: done.Took.Seconds(),
+		DryRun: c.DryRun, Manifests: done.Manifests, Blobs: done.Blobs, Uploads: done.Uploads, Bytes: done.Bytes,
+		Young: done.Young, MinAge: int64(c.MinAge / time.Second), Took: done.Took.Seconds(),
 	}
 	return out, nil
 }

@@ -28,6 +28,7 @@ type collection struct {
 type collected struct {
 	Manifests, Blobs, Uploads int
 	Bytes                     int64
+	Young                     int // blobs that nothing needs and that stay for their age
 	Took                      time.Duration
 }
 
@@ -168,7 +169,11 @@ func (s *server) collectBlobs(ctx context.Context, c collection, young time.Time
 	var candidates []digest.Digest
 	needed := s.index.needed(gone)
 	err := s.layout.eachBlob(func(d digest.Digest, info fs.FileInfo) error {
-		if !needed[d] && !info.ModTime().After(young) {
+		switch {
+		case needed[d]:
+		case info.ModTime().After(young):
+			out.Young++
+		default:
 			candidates = append(candidates, d)
 		}
 		return ctx.Err()
