@@ -12,7 +12,7 @@ func page(inv *Inventory, services []Service) []byte {
 	out.WriteString("<!-- " + generated + " -->\n# Components of the platform\n\n" +
 		"What a cluster is given, from the one list `platform/inventory.yaml`. A profile holds the components of its tiers: `tier1`\n" +
 		"those of tier 1, `tier2` those of tier 1 and 2, `extensions` all, and `kit` what runs without any vendor's image.\n" +
-		"Argo CD reads `platform/profiles/PROFILE`; how it is put together is in [platform inventory](../explanation/platform-inventory.md).\n")
+		"Argo CD reads `platform/profiles/PROFILE`; how it is put together is in [the inventory](platform-inventory.md).\n")
 	out.WriteString("\n## Components\n\n")
 	table(&out, []string{"component", "name", "tier", "profiles", "namespace", "wave", "exposure", "from", "needs"}, componentRows(inv))
 	out.WriteString("\n## Waves\n\nNamespaces and policies come first (wave 0); each further wave waits until the one before is healthy.\n\n")

@@ -109,11 +109,11 @@ func (p Profile) set(id string) (Set, bool) {
 	return p.Sets[i], true
 }
 
-// namespaces lists the namespaces of the profile, in the order of the inventory.
+// namespaces lists the namespaces of the profile, that of Argo CD among them, in the order of the inventory.
 func (p Profile) namespaces() []Namespace {
 	var out []Namespace
 	for _, ns := range p.inv.Namespaces {
-		if slices.ContainsFunc(p.Components, func(c Component) bool { return c.Namespace == ns.Name }) {
+		if ns.Name == p.inv.ArgoCD.Namespace || slices.ContainsFunc(p.Components, func(c Component) bool { return c.Namespace == ns.Name }) {
 			out = append(out, ns)
 		}
 	}

@@ -2,14 +2,17 @@ package platform
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 )
 
 // definitions is where a schema refers to the types that it is made of.
@@ -48,27 +51,24 @@ func shape(document any) []Finding {
 	registry, root := schema()
 	result := &huma.ValidateResult{}
 	huma.Validate(registry, root, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, document, result)
-	var out []Finding
+	out := unknown(registry, root, document, document, "")
 	for _, err := range result.Errors {
-		detail, ok := err.(*huma.ErrorDetail) //nolint:errorlint // the validator documents that each is one of these, unwrapped
-		if !ok {
+		detail, ok := err.(*huma.ErrorDetail) //nolint:errorlint // the validator adds no other, and wraps none
+		switch {
+		case !ok:
 			out = append(out, Finding{"inventory", err.Error(), "see inventory.schema.json"})
-			continue
+		case detail.Message != validation.MsgUnexpectedProperty: // told above, in upper and lower case
+			out = append(out, shapeFault(document, detail))
 		}
-		out = append(out, shapeFault(registry, root, document, detail))
 	}
+	slices.SortFunc(out, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.Field, b.Field), cmp.Compare(a.Detail, b.Detail)) })
 	return out
 }
 
 // shapeFault says what the validator found in the words of the inventory.
-func shapeFault(registry huma.Registry, root *huma.Schema, document any, detail *huma.ErrorDetail) Finding {
+func shapeFault(document any, detail *huma.ErrorDetail) Finding {
 	f := Finding{Field: named(document, detail.Location), Detail: detail.Message, Mend: "see inventory.schema.json"}
 	switch {
-	case detail.Message == "unexpected property":
-		f.Detail = "is no key of the inventory"
-		parent, _, _ := cutLast(detail.Location, ".")
-		key := detail.Location[strings.LastIndex(detail.Location, ".")+1:]
-		f.Mend = oneOf(key, properties(registry, root, parent))
 	case strings.HasPrefix(detail.Message, "expected required property "):
 		key := strings.Fields(detail.Message)[3]
 		f.Field, f.Detail, f.Mend = strings.TrimPrefix(f.Field+"."+key, "."), "is missing", "add "+key
@@ -79,39 +79,36 @@ func shapeFault(registry huma.Registry, root *huma.Schema, document any, detail 
 	return f
 }
 
-// properties lists the keys that the schema allows at a location.
-func properties(registry huma.Registry, s *huma.Schema, location string) []string {
-	resolve := func(s *huma.Schema) *huma.Schema {
-		for s != nil && s.Ref != "" {
-			s = registry.SchemaFromRef(s.Ref)
-		}
-		return s
-	}
-	s = resolve(s)
-	for _, part := range strings.FieldsFunc(location, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
-		switch {
-		case s == nil:
-			return nil
-		case s.Items != nil:
-			s = resolve(s.Items)
-		case s.Properties[part] != nil:
-			s = resolve(s.Properties[part])
-		default: // a map, whose keys are free
-			values, ok := s.AdditionalProperties.(*huma.Schema)
-			if !ok {
-				return nil
-			}
-			s = resolve(values)
-		}
+// unknown finds the keys that the schema does not have, letter by letter: the validator takes apiserver for apiServer.
+func unknown(registry huma.Registry, s *huma.Schema, document, at any, location string) []Finding {
+	for s != nil && s.Ref != "" {
+		s = registry.SchemaFromRef(s.Ref)
 	}
 	if s == nil {
 		return nil
 	}
-	var out []string
-	for name := range s.Properties {
-		out = append(out, name)
+	var out []Finding
+	switch v := at.(type) {
+	case []any:
+		for i, el := range v {
+			out = append(out, unknown(registry, s.Items, document, el, fmt.Sprintf("%s[%d]", location, i))...)
+		}
+	case map[string]any:
+		values, free := s.AdditionalProperties.(*huma.Schema)
+		for key, el := range v {
+			path := strings.TrimPrefix(location+"."+key, ".")
+			property, known := s.Properties[key]
+			switch {
+			case known:
+				out = append(out, unknown(registry, property, document, el, path)...)
+			case free:
+				out = append(out, unknown(registry, values, document, el, path)...)
+			case s.Properties != nil:
+				mend := oneOf(key, slices.Sorted(maps.Keys(s.Properties)))
+				out = append(out, Finding{named(document, path), "is no key of the inventory", mend})
+			}
+		}
 	}
-	sort.Strings(out)
 	return out
 }
 
@@ -154,12 +151,4 @@ func item(v any, index string) any {
 		return nil
 	}
 	return list[n]
-}
-
-// cutLast cuts s around the last separator.
-func cutLast(s, separator string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, separator); i >= 0 {
-		return s[:i], s[i+len(separator):], true
-	}
-	return "", s, false
 }
