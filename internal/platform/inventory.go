@@ -131,18 +131,18 @@ type PodSecurity struct {
 
 // Workload is a set of pods with the same labels and the same connections.
 type Workload struct {
-	Name        string            `json:"name,omitempty" pattern:"^[a-z][a-z0-9-]*$"`
-	Labels      map[string]string `json:"labels,omitempty" doc:"That select its pods in its namespace, and no others."`
-	Ports       map[string]int    `json:"ports,omitempty" doc:"Ports of its containers (TCP), by name."`
-	Metrics     []string          `json:"metrics,omitempty" doc:"Ports that answer at /metrics."`
-	External    string            `json:"external,omitempty" doc:"The port that the ingress controller reaches."`
-	Open        []string          `json:"open,omitempty" doc:"Ports that are reached from outside the cluster without the ingress controller."`
-	Calls       []string          `json:"calls,omitempty" doc:"component/workload:port, or the name of something outside."`
-	Database    string            `json:"database,omitempty" doc:"Of services: what one with a database calls."`
-	Outbound    map[string]string `json:"outbound,omitempty" doc:"Of services: what stands for each name of a module's Outbound."`
-	APIServer   bool              `json:"apiServer,omitempty" doc:"It calls the Kubernetes API."`
-	Admission   []string          `json:"admission,omitempty" doc:"Ports that the Kubernetes API calls: webhooks."`
-	Traces      bool              `json:"traces,omitempty" doc:"It sends traces to the collector."`
+	Name      string            `json:"name,omitempty" pattern:"^[a-z][a-z0-9-]*$"`
+	Labels    map[string]string `json:"labels,omitempty" doc:"That select its pods in its namespace, and no others."`
+	Ports     map[string]int    `json:"ports,omitempty" doc:"Ports of its containers (TCP), by name."`
+	Metrics   []string          `json:"metrics,omitempty" doc:"Ports that answer at /metrics."`
+	External  string            `json:"external,omitempty" doc:"The port that the ingress controller reaches."`
+	Open      []string          `json:"open,omitempty" doc:"Ports that are reached from outside the cluster without the ingress controller."`
+	Calls     []string          `json:"calls,omitempty" doc:"component/workload:port, or the name of something outside."`
+	Database  string            `json:"database,omitempty" doc:"Of services: what one with a database calls."`
+	Outbound  map[string]string `json:"outbound,omitempty" doc:"Of services: what stands for each name of a module's Outbound."`
+	APIServer bool              `json:"apiServer,omitempty" doc:"It calls the Kubernetes API."`
+	Admission []string          `json:"admission,omitempty" doc:"Ports that the Kubernetes API calls: webhooks."`
+	Traces    bool              `json:"traces,omitempty" doc:"It sends traces to the collector."`
 }
 
 // Service is what the code says of one service.

@@ -112,6 +112,21 @@ func Allows(policies []Policy, from, to Endpoint, protocol string, port int) boo
 	return passes(policies, "Egress", from, to, protocol, port) && passes(policies, "Ingress", to, from, protocol, port)
 }
 
+// Selecting lists the policies that select a pod, which alone decide over it.
+func Selecting(policies []Policy, pod Endpoint) []Policy {
+	var out []Policy
+	for _, p := range policies {
+		if p.selects(pod) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (p Policy) selects(pod Endpoint) bool {
+	return p.Metadata.Namespace == pod.Namespace && p.Spec.PodSelector.matches(pod.Labels)
+}
+
 // passes evaluates one direction at the pod whose policies decide. What is outside the cluster has no policies, and a
 // pod that no policy selects is open.
 func passes(policies []Policy, direction string, pod, other Endpoint, protocol string, port int) bool {
@@ -120,7 +135,7 @@ func passes(policies []Policy, direction string, pod, other Endpoint, protocol s
 	}
 	selected := false
 	for _, p := range policies {
-		if p.Metadata.Namespace != pod.Namespace || !p.Spec.PodSelector.matches(pod.Labels) || !slices.Contains(p.Spec.PolicyTypes, direction) {
+		if !p.selects(pod) || !slices.Contains(p.Spec.PolicyTypes, direction) {
 			continue
 		}
 		selected = true

@@ -210,11 +210,16 @@ func allowed(l list, profile string, modules []module.Module, policies []Policy)
 	seen := map[string]bool{}
 	names := Endpoint{Name: "name server", Namespace: "kube-system", Labels: map[string]string{"k8s-app": "kube-dns"}}
 	other := Endpoint{Name: "another pod of kube-system", Namespace: "kube-system", Labels: map[string]string{"app": "other"}}
+	deciding := map[string][]Policy{} // few policies decide over a pod; only those are asked, for speed
+	for _, e := range ends {
+		deciding[e.Name] = Selecting(policies, e)
+	}
 	for _, from := range ends {
 		for _, to := range ends {
 			if from.Namespace == "" && to.Namespace == "" {
 				continue
 			}
+			policies := slices.Concat(deciding[from.Name], deciding[to.Name])
 			for port := range numbers {
 				if Allows(policies, from, to, "TCP", port) {
 					seen[fmt.Sprintf("%s > %s:%d", from.Name, to.Name, port)] = true
@@ -230,7 +235,7 @@ func allowed(l list, profile string, modules []module.Module, policies []Policy)
 		for _, system := range []Endpoint{names, other} {
 			for port := range numbers {
 				for _, protocol := range []string{"UDP", "TCP"} {
-					if Allows(policies, from, system, protocol, port) {
+					if Allows(deciding[from.Name], from, system, protocol, port) {
 						seen[fmt.Sprintf("%s > %s:%d/%s", from.Name, system.Name, port, strings.ToLower(protocol))] = true
 					}
 				}
