@@ -168,7 +168,7 @@ func TestATreeIsHeldAgainstWhatIsGenerated(t *testing.T) {
 		t.Fatal(err)
 	}
 	compare()
-	if _, err := os.Stat(filepath.Join(root, "platform/profiles/old")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(root, "platform", "profiles", "old")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the empty folder is still there: %v", err)
 	}
 }

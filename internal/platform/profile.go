@@ -91,15 +91,6 @@ func (c Component) workloads(services []Service) []Workload {
 	return out
 }
 
-// component finds a component of the profile by its name.
-func (p Profile) component(name string) (Component, bool) {
-	i := slices.IndexFunc(p.Components, func(c Component) bool { return c.Name == name })
-	if i < 0 {
-		return Component{}, false
-	}
-	return p.Components[i], true
-}
-
 // set finds a workload of the profile by component/workload.
 func (p Profile) set(id string) (Set, bool) {
 	i := slices.IndexFunc(p.Sets, func(s Set) bool { return s.ID() == id })

@@ -52,7 +52,7 @@ type workload struct {
 
 func inventory(t *testing.T) list {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "platform/inventory.yaml"))
+	text, err := os.ReadFile(filepath.Join(root, "platform", "inventory.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func sortedKeys(set map[string]bool) []string {
 
 func rendered(t *testing.T, profile string) []Policy {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(root, "platform/profiles", profile, "foundation/*/*.yaml"))
+	files, err := filepath.Glob(filepath.Join(root, "platform", "profiles", profile, "foundation", "*", "*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no policies of the profile %s: %v", profile, err)
 	}

@@ -14,7 +14,7 @@ import (
 // TestTheInventoryKeepsItsSchema holds the inventory, and one with a wrong key, against the JSON schema that editors use,
 // with a checker that is not the one of the program.
 func TestTheInventoryKeepsItsSchema(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(root, "platform/inventory.yaml"))
+	text, err := os.ReadFile(filepath.Join(root, "platform", "inventory.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestTheInventoryKeepsItsSchema(t *testing.T) {
 		if err := os.WriteFile(file, asJSON, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		schema, err := filepath.Abs(filepath.Join(root, "platform/inventory.schema.json"))
+		schema, err := filepath.Abs(filepath.Join(root, "platform", "inventory.schema.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
