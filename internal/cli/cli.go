@@ -84,7 +84,7 @@ func newRootCommand(g *globals) *cobra.Command {
 	root.PersistentFlags().StringVar(&g.state, "state", "", "the state folder of the local platform (default $FAWKES_STATE, or ~/.fawkes)")
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddGroup(&cobra.Group{ID: "platform", Title: "The platform:"}, &cobra.Group{ID: "delivery", Title: "Delivery:"})
-	for _, c := range []*cobra.Command{newUpCommand(g), newStatusCommand(g), newOpenCommand(g), newDownCommand(g), newDoctorCommand(g), newConfigCommand(g), newTokenCommand(g), newBackupCommand(g), newRestoreCommand(g)} {
+	for _, c := range []*cobra.Command{newUpCommand(g), newStatusCommand(g), newOpenCommand(g), newDownCommand(g), newDoctorCommand(g), newConfigCommand(g), newTokenCommand(g), newBackupCommand(g), newRestoreCommand(g), newPlatformCommand(g)} {
 		c.GroupID = "platform"
 		root.AddCommand(c)
 	}

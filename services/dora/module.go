@@ -19,9 +19,10 @@ func Migrations() fs.FS { return migrations.FS }
 // Module is the service as the program sees it.
 func Module() module.Module {
 	return module.Module{
-		Name:    "dora",
-		Summary: "delivery metrics with their evidence, from an append-only log of delivery events",
-		Calls:   []string{"identity"},
+		Name:     "dora",
+		Summary:  "delivery metrics with their evidence, from an append-only log of delivery events",
+		Calls:    []string{"identity"},
+		Outbound: []string{"devlake"},
 		Config: append([]config.Key{
 			{Name: "dora.github_secret", Secret: true, Doc: "The secret that GitHub signs its deliveries with, for webhooks that `fawkes dora source add` did not set up; empty: none is believed."},
 			{Name: "dora.retention", Default: "0s", Doc: "Events older than this are taken by a `fawkes dora archive` that names no day; 0s keeps everything.", Check: config.IsDuration(0, 100*365*24*time.Hour)},

@@ -34,6 +34,7 @@ func boundaries() []boundary {
 		{"internal/events", []string{"internal/kit"}, "the shared vocabulary knows nothing of any service"},
 		{"internal/gitlog", []string{"internal/kit", "internal/events"}, "walking git knows nothing of services or of the command line"},
 		{"internal/githubexport", []string{"internal/kit", "internal/events"}, "reading files knows nothing of services or of the command line"},
+		{"internal/platform", nil, "what a cluster is given follows from the inventory and from what it is told of the services"},
 		{"internal/sandbox", nil, "confining a program knows nothing of what it is"},
 		{"internal/oci", []string{"internal/kit"}, "images know nothing of who makes or runs them"},
 		{"internal/goldenpath", []string{"internal/kit", "internal/events", "internal/oci", "internal/sandbox"}, "the pipeline is the same on a laptop, in Jenkins and in GitHub Actions, and knows none of them"},

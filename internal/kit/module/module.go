@@ -35,6 +35,9 @@ type Module struct {
 	Needs []string
 	// Calls names the services whose API this one calls.
 	Calls []string
+	// Outbound names the systems outside the platform's services that this one calls, where it is configured to.
+	// The platform's inventory says what stands for each name.
+	Outbound []string
 	// Config lists the settings it understands; all names begin with "<Name>.".
 	Config []config.Key
 	// Migrations has the folders sqlite/ and postgres/; nil means that the module

@@ -1,0 +1,159 @@
+package platform
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	// inCluster is the cluster that Argo CD runs in, as Applications name it.
+	inCluster = "https://kubernetes.default.svc"
+	waveOf    = "argocd.argoproj.io/sync-wave"
+)
+
+// foundation is the Application of a project that holds its namespaces and their policies.
+func foundation(project string) string { return project + "-foundation" }
+
+// root is the Application of all Applications of the profile, itself among them.
+func (p Profile) root() object {
+	source := p.inv.folder(profileFolder(p.Name))
+	return p.application(p.inv.ArgoCD.Root, p.inv.ArgoCD.Project, p.inv.ArgoCD.Namespace, nil, nil, source)
+}
+
+// foundations are the Applications of namespaces and policies, one a project, before every wave of components.
+func (p Profile) foundations() []object {
+	var out []object
+	for _, project := range p.projects() {
+		source := p.inv.folder(path.Join(profileFolder(p.Name), foundationFolder, project.Name))
+		out = append(out, p.application(foundation(project.Name), project.Name, p.firstNamespace(project.Name), nil,
+			map[string]string{waveOf: "0"}, source))
+	}
+	return out
+}
+
+// firstNamespace is any namespace of the project; the objects of a foundation name their own.
+func (p Profile) firstNamespace(project string) string {
+	for _, ns := range p.namespaces() {
+		if ns.Project == project {
+			return ns.Name
+		}
+	}
+	return ""
+}
+
+// componentApplication is the Application of one component; false: it has none.
+func (p Profile) componentApplication(c Component) (object, bool) {
+	var source object
+	switch {
+	case c.Source.Elsewhere != "":
+		return nil, false
+	case c.Source.Chart != nil:
+		source = object{"repoURL": c.Source.Chart.Repository, "chart": c.Source.Chart.Name, "targetRevision": c.Source.Chart.Version}
+		// An OCI repository is named without its scheme.
+		source["repoURL"] = strings.TrimPrefix(c.Source.Chart.Repository, "oci://")
+		source["helm"] = object{"releaseName": c.Name}
+	default:
+		source = p.inv.folder(c.Source.Path)
+	}
+	if len(c.Source.Values) > 0 {
+		source["helm"] = object{"releaseName": c.Name, "valuesObject": c.Source.Values}
+	}
+	labels := map[string]string{"app.kubernetes.io/name": c.Name, "fawkes.dev/tier": c.Tier}
+	return p.application(c.Name, p.inv.projectOf(c.Namespace), c.Namespace, labels,
+		map[string]string{waveOf: strconv.Itoa(p.inv.waveNumber(c.Wave))}, source), true
+}
+
+// folder is a folder of the repository as the source of an Application.
+func (inv *Inventory) folder(folder string) object {
+	return object{"repoURL": inv.Repository.URL, "targetRevision": inv.Repository.Revision, "path": folder}
+}
+
+func (p Profile) application(name, project, namespace string, labels, annotations map[string]string, source object) object {
+	all := partOf()
+	maps.Copy(all, labels)
+	return object{
+		"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+		"metadata": metadata(name, p.inv.ArgoCD.Namespace, all, annotations),
+		"spec": object{
+			"project":     project,
+			"source":      source,
+			"destination": object{"server": inCluster, "namespace": namespace},
+			"syncPolicy": object{
+				"automated":   object{"prune": true, "selfHeal": true},
+				"syncOptions": []string{"CreateNamespace=false", "ServerSideApply=true"},
+				"retry":       object{"limit": 10, "backoff": object{"duration": "10s", "factor": 2, "maxDuration": "3m"}},
+			},
+		},
+	}
+}
+
+// project is an AppProject: the sources, namespaces and kinds of its components, and nothing else.
+func (p Profile) project(project Project) object {
+	sources := []string{p.inv.Repository.URL}
+	kinds := []string{"NetworkPolicy.networking.k8s.io"}
+	clusterKinds := []string{"Namespace"}
+	for _, c := range p.Components {
+		if p.inv.projectOf(c.Namespace) != project.Name || c.Source.Elsewhere != "" {
+			continue
+		}
+		if c.Source.Chart != nil {
+			sources = append(sources, strings.TrimPrefix(c.Source.Chart.Repository, "oci://"))
+		}
+		kinds = append(kinds, c.Kinds...)
+		clusterKinds = append(clusterKinds, c.ClusterKinds...)
+	}
+	if project.Name == p.inv.ArgoCD.Project { // it owns the root
+		kinds = append(kinds, "AppProject.argoproj.io", "Application.argoproj.io")
+	}
+	var destinations []object
+	for _, ns := range p.namespaces() {
+		if ns.Project == project.Name {
+			destinations = append(destinations, object{"server": inCluster, "namespace": ns.Name})
+		}
+	}
+	return object{
+		"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+		"metadata": metadata(project.Name, p.inv.ArgoCD.Namespace, partOf(), map[string]string{waveOf: "-1"}),
+		"spec": object{
+			"description":                project.Summary,
+			"sourceRepos":                sorted(sources),
+			"destinations":               destinations,
+			"clusterResourceWhitelist":   groupKinds(clusterKinds),
+			"namespaceResourceWhitelist": groupKinds(kinds),
+		},
+	}
+}
+
+func sorted(words []string) []string {
+	out := slices.Clone(words)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// groupKinds writes Kind.group as Argo CD does.
+func groupKinds(kinds []string) []object {
+	var out []object
+	for _, k := range sorted(kinds) {
+		kind, group, _ := strings.Cut(k, ".")
+		out = append(out, object{"group": group, "kind": kind})
+	}
+	return out
+}
+
+// namespace is a namespace with its Pod Security labels. What is less than restricted is enforced with its reason beside
+// it, and still warned of.
+func (p Profile) namespace(ns Namespace) object {
+	level, reason := p.podSecurity(ns.Name)
+	labels := partOf()
+	labels["pod-security.kubernetes.io/enforce"] = level
+	labels["pod-security.kubernetes.io/audit"] = "restricted"
+	labels["pod-security.kubernetes.io/warn"] = "restricted"
+	annotations := map[string]string{"fawkes.dev/summary": ns.Summary}
+	if reason != "" {
+		annotations["fawkes.dev/pod-security-reason"] = reason
+	}
+	return object{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata(ns.Name, "", labels, annotations)}
+}
