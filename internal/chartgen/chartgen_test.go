@@ -19,7 +19,7 @@ func TestTheCommittedFilesAreWhatTheCodeGives(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range files {
-		got, err := os.ReadFile(filepath.Join("../../charts", name))
+		got, err := os.ReadFile(filepath.Join("..", "..", "charts", name))
 		if err != nil {
 			t.Fatal(err)
 		}
