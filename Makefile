@@ -10,7 +10,7 @@ BUILD := CGO_ENABLED=0 go build -trimpath
 ARGS ?=
 PKG ?= ./...
 
-.PHONY: help up build test lint fmt generate bench soak fuzz mutate clean
+.PHONY: help up build image test lint fmt generate bench soak fuzz mutate clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ build: ## build bin/fawkes, bin/fawkes-service and the scanners of the golden pa
 	$(BUILD) -o bin/fawkes ./cmd/fawkes
 	$(BUILD) -o bin/fawkes-service ./cmd/fawkes-service
 	@scripts/scanners.sh bin/tools
+
+image: ## make the cluster's image in bin/image, an OCI layout (ARGS="--push --repository HOST/NAME"; FAWKES_SIGNING_KEY signs)
+	go run ./internal/release $(ARGS)
 
 # The race detector makes each process wait a second at its exit; nothing here needs that. Nor the debugger's tables,
 # which take half of the time of linking. `make lint` vets.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // the image of this program has no time zones of its own
 
 	"github.com/fawkes-idp/fawkes/internal/app"
 )

@@ -43,26 +43,20 @@ func (s Service) Run(ctx context.Context) int {
 		s.say(s.Stdout, "fawkes-service %s\n", s.Version)
 		return ExitOK
 	}
+	if s.Args[0] == "migrate" {
+		return s.migrate(ctx, s.Args[1:])
+	}
 	opts := Options{Modules: s.Modules, Target: s.Args[0], Env: s.Env, Version: s.Version}
 	level := ""
 	flags := flag.NewFlagSet("fawkes-service "+s.Args[0], flag.ContinueOnError)
-	flags.SetOutput(s.Stderr)
 	flags.StringVar(&opts.Listen, "listen", DefaultListen, "the address to listen on")
 	flags.StringVar(&opts.ConfigFile, "config", "", "a YAML file of settings")
-	flags.StringVar(&opts.StateDir, "state", "", "the folder for a SQLite file, when no database URL is set")
-	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
-	if err := flags.Parse(s.Args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return ExitOK
-		}
-		return ExitUsage
+	flags.StringVar(&opts.StateDir, "state", "", stateUsage)
+	flags.StringVar(&level, "log-level", "info", levelUsage)
+	if code, ok := s.parse(flags, s.Args[1:]); !ok {
+		return code
 	}
-	if flags.NArg() > 0 {
-		s.say(s.Stderr, "fawkes-service: %q is one argument too many\n", flags.Arg(0))
-		return ExitUsage
-	}
-	if _, err := Select(s.Modules, opts.Target); err != nil || opts.Target == All {
-		s.say(s.Stderr, "fawkes-service: there is no module %q; the modules are %s\n", opts.Target, strings.Join(names(s.Modules), ", "))
+	if !s.isModule(opts.Target) {
 		return ExitUsage
 	}
 	if err := s.serve(ctx, opts, level); err != nil {
@@ -70,6 +64,36 @@ func (s Service) Run(ctx context.Context) int {
 		return ExitFailed
 	}
 	return ExitOK
+}
+
+const (
+	stateUsage = "the folder for a SQLite file, when no database URL is set"
+	levelUsage = "debug, info, warn or error"
+)
+
+// parse reads flags, after which nothing may be left; when it says no, the program ends with the code.
+func (s Service) parse(flags *flag.FlagSet, args []string) (code int, ok bool) {
+	flags.SetOutput(s.Stderr)
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return ExitOK, false
+		}
+		return ExitUsage, false
+	}
+	if flags.NArg() > 0 {
+		s.say(s.Stderr, "fawkes-service: %q is one argument too many\n", flags.Arg(0))
+		return ExitUsage, false
+	}
+	return ExitOK, true
+}
+
+// isModule says whether name is one module; when it is not, the person was told.
+func (s Service) isModule(name string) bool {
+	if _, err := Select(s.Modules, name); err != nil || name == All {
+		s.say(s.Stderr, "fawkes-service: there is no module %q; the modules are %s\n", name, strings.Join(names(s.Modules), ", "))
+		return false
+	}
+	return true
 }
 
 func (s Service) serve(ctx context.Context, opts Options, level string) (err error) {
@@ -110,6 +134,7 @@ func (s Service) usage(w io.Writer) {
 
 Usage:
   fawkes-service <module> [--listen host:port] [--config file] [--state folder] [--log-level level]
+  fawkes-service migrate <module> [--state folder] [--log-level level]   bring its database up to date, and end
 
 Modules:
 `)

@@ -3,7 +3,6 @@ package goldenpath
 import (
 	"bytes"
 	"context"
-	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
@@ -50,18 +49,7 @@ func (j *job) components() (main report.Component, parts []report.Component, fro
 	switch j.project.Language {
 	case detect.Go:
 		if s := j.pipeline.state; s.Program != "" {
-			info, err := buildinfo.ReadFile(filepath.Join(j.artifacts, s.Program))
-			if err != nil {
-				return main, nil, "", err
-			}
-			// GoBinary reads what go version -m writes: a line of the program, then the indented information.
-			text := fmt.Sprintf("%s: %s\n", s.Service, info.GoVersion)
-			for line := range bytes.Lines([]byte(info.String())) {
-				if !bytes.HasPrefix(line, []byte("go\t")) {
-					text += "\t" + string(line)
-				}
-			}
-			main, parts, err = report.GoBinary(bytes.NewReader([]byte(text)))
+			main, parts, err = report.GoProgram(filepath.Join(j.artifacts, s.Program), s.Service)
 			return main, parts, "the program itself", err
 		}
 		return main, nil, "nothing: the build made no program", nil

@@ -82,7 +82,11 @@ func (r Registry) subject(ctx context.Context, ref string) (name.Digest, v1.Desc
 
 // beside is the tag under which cosign keeps something about a digest.
 func beside(d name.Digest, suffix string) name.Tag {
-	return d.Context().Tag(strings.Replace(d.DigestStr(), ":", "-", 1) + "." + suffix)
+	return d.Context().Tag(besideTag(d.DigestStr(), suffix))
+}
+
+func besideTag(digest, suffix string) string {
+	return strings.Replace(digest, ":", "-", 1) + "." + suffix
 }
 
 // artifact is a manifest of OCI 1.1 with a subject.

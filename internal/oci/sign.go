@@ -60,36 +60,49 @@ func (r Registry) Sign(ctx context.Context, ref string, s *Signer, annotations m
 	if err != nil {
 		return fmt.Errorf("sign %s: %w", ref, err)
 	}
-	v, err := s.Verifier()
-	if err != nil {
-		return err
-	}
 	signatures, err := r.signatures(ctx, at)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		signatures = mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+		signatures = noSignatures()
 	case err != nil:
 		return fmt.Errorf("sign %s: %w", ref, err)
-	default:
-		if there, err := holds(signatures, v, text); err != nil || there {
-			return err
-		}
 	}
-	signature, err := s.sign(text)
+	signatures, added, err := s.add(signatures, text)
 	if err != nil {
 		return fmt.Errorf("sign %s: %w", ref, err)
 	}
-	signatures, err = mutate.Append(signatures, mutate.Addendum{
-		Layer: static.NewLayer(text, typeSimpleSigning), MediaType: typeSimpleSigning,
-		Annotations: map[string]string{annotationSignature: base64.StdEncoding.EncodeToString(signature)},
-	})
-	if err != nil {
-		return fmt.Errorf("sign %s: %w", ref, err)
+	if !added {
+		return nil
 	}
 	if err := remote.Write(beside(at, "sig"), signatures, r.options(ctx)...); err != nil {
 		return fmt.Errorf("sign %s: %w", ref, known(err))
 	}
 	return nil
+}
+
+// noSignatures is the image that signatures are added to.
+func noSignatures() v1.Image {
+	return mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+}
+
+// add adds a signature of text, unless one by this key is there.
+func (s *Signer) add(signatures v1.Image, text []byte) (out v1.Image, added bool, err error) {
+	v, err := s.Verifier()
+	if err != nil {
+		return nil, false, err
+	}
+	if there, err := holds(signatures, v, text); err != nil || there {
+		return signatures, false, err
+	}
+	signature, err := s.sign(text)
+	if err != nil {
+		return nil, false, err
+	}
+	out, err = mutate.Append(signatures, mutate.Addendum{
+		Layer: static.NewLayer(text, typeSimpleSigning), MediaType: typeSimpleSigning,
+		Annotations: map[string]string{annotationSignature: base64.StdEncoding.EncodeToString(signature)},
+	})
+	return out, err == nil, err
 }
 
 func newPayload(repository string, digest v1.Hash, annotations map[string]string) ([]byte, error) {

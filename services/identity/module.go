@@ -35,7 +35,7 @@ func keys() []config.Key {
 		{Name: "identity.token_life", Default: "2160h", Doc: "The life of an API token that names none.", Check: config.IsDuration(time.Minute, 3650*day)},
 		{Name: "identity.token_max_life", Default: "8760h", Doc: "The longest life an API token may ask for.", Check: config.IsDuration(time.Minute, 3650*day)},
 		{Name: "identity.key_rotation", Default: "720h", Doc: "How often a new signing key is made.", Check: config.IsDuration(2*time.Hour, 365*day)},
-		{Name: "identity.bootstrap_token", Secret: true, Doc: "An admin token for this process's life, fwk_ and 43 random base62 digits; empty: none.", Check: checkBootstrap},
+		{Name: "identity.bootstrap_token", Secret: true, Doc: "An admin token for this process's life, fwk_ and 43 random base62 digits; empty: none.", Check: config.CheckFunc(checkBootstrap)},
 	}
 }
 

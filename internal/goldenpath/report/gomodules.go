@@ -1,6 +1,7 @@
 package report
 
 import (
+	"debug/buildinfo"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -67,6 +68,22 @@ func GoBinary(r io.Reader) (main Component, parts []Component, err error) {
 		return Component{}, nil, fmt.Errorf("read go version -m: %w", err)
 	}
 	return main, parts, nil
+}
+
+// GoProgram is GoBinary for the program file; name is what its first line calls it.
+func GoProgram(file, name string) (main Component, parts []Component, err error) {
+	info, err := buildinfo.ReadFile(file)
+	if err != nil {
+		return Component{}, nil, err
+	}
+	// GoBinary reads what go version -m writes: a line of the program, then the indented information.
+	text := fmt.Sprintf("%s: %s\n", name, info.GoVersion)
+	for line := range strings.Lines(info.String()) {
+		if !strings.HasPrefix(line, "go\t") {
+			text += "\t" + line
+		}
+	}
+	return GoBinary(strings.NewReader(text))
 }
 
 // GoModules reads the stream of `go list -m -json all`.

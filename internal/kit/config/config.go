@@ -88,7 +88,7 @@ func Load(keys []Key, path string, env []string, overrides map[string]string) (*
 		if k.Check == nil {
 			continue
 		}
-		if err := k.Check(c.values.String(k.Name)); err != nil {
+		if err := k.Check.Refuse(c.values.String(k.Name)); err != nil {
 			faults = append(faults, fmt.Errorf("%s (from %s): %w", k.Name, c.where(k.Name), err))
 		}
 	}

@@ -16,9 +16,8 @@ type Key struct {
 	Doc string
 	// Secret values are masked wherever settings are shown.
 	Secret bool
-	// Check refuses a bad value by an error that says what a good one is; nil takes
-	// everything.
-	Check func(string) error
+	// Check says which values it takes; nil takes every text.
+	Check Check
 }
 
 // Section is the settings of one service, without the service's name.

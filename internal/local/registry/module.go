@@ -23,7 +23,7 @@ func Module() module.Module {
 		Name:    "registry",
 		Summary: "container images: an OCI registry at /v2/",
 		Config: []config.Key{
-			{Name: "registry.max_blob", Default: "10737418240", Doc: "The most bytes one blob of an image may have.", Check: checkBytes},
+			{Name: "registry.max_blob", Default: "10737418240", Doc: "The most bytes one blob of an image may have.", Check: config.CheckFunc(checkBytes)},
 			{Name: "registry.gc_min_age", Default: "1h", Doc: "Garbage collection leaves what is younger, unless it is told otherwise.", Check: config.IsDuration(0, 365*24*time.Hour)},
 		},
 		Routes: []string{"/v2/", "/api/registry/"},

@@ -64,10 +64,10 @@ func (c Config) withDefaults() Config {
 // Keys are the settings of the relay.
 func Keys() []config.Key {
 	return []config.Key{
-		{Name: "dora.devlake_url", Check: isURL, Doc: "Address of an Apache DevLake that is told of deployments, incidents and pull requests, for example https://devlake.example; empty: none."},
-		{Name: "dora.devlake_token", Secret: true, Check: isOneLine, Doc: "API key of that DevLake, allowed for all of its paths."},
-		{Name: "dora.devlake_user", Check: isOneLine, Doc: "Instead of an API key: the user of basic authentication, where a proxy before DevLake asks for it."},
-		{Name: "dora.devlake_password", Secret: true, Check: isOneLine, Doc: "The password of that user."},
+		{Name: "dora.devlake_url", Check: config.CheckFunc(isURL), Doc: "Address of an Apache DevLake that is told of deployments, incidents and pull requests, for example https://devlake.example; empty: none."},
+		{Name: "dora.devlake_token", Secret: true, Check: config.CheckFunc(isOneLine), Doc: "API key of that DevLake, allowed for all of its paths."},
+		{Name: "dora.devlake_user", Check: config.CheckFunc(isOneLine), Doc: "Instead of an API key: the user of basic authentication, where a proxy before DevLake asks for it."},
+		{Name: "dora.devlake_password", Secret: true, Check: config.CheckFunc(isOneLine), Doc: "The password of that user."},
 		{Name: "dora.devlake_projects", Doc: "Projects, separated by commas, of which DevLake is told; empty: all."},
 		{Name: "dora.devlake_timeout", Default: "10s", Check: config.IsDuration(time.Second, 5*time.Minute), Doc: "How long a request to DevLake may take."},
 	}
