@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -28,9 +29,14 @@ func (c *Cluster) Rollout(ctx context.Context, namespace, what string, limit tim
 	return err
 }
 
-func (c *Cluster) kubectl(ctx context.Context, input string, args ...string) (string, error) {
+// KubectlCommand is kubectl on the first node, as the administrator, not started yet.
+func (c *Cluster) KubectlCommand(ctx context.Context, args ...string) *exec.Cmd {
 	words := append([]string{"kubectl", "--kubeconfig=" + key("admin.kubeconfig")}, args...)
-	cmd := c.Nodes[0].Command(ctx, machine.ProgramsDir+"/kube", words...)
+	return c.Nodes[0].Command(ctx, machine.ProgramsDir+"/kube", words...)
+}
+
+func (c *Cluster) kubectl(ctx context.Context, input string, args ...string) (string, error) {
+	cmd := c.KubectlCommand(ctx, args...)
 	cmd.Stdin = strings.NewReader(input)
 	return output(cmd, "kubectl "+strings.Join(args, " "))
 }
