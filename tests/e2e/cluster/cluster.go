@@ -75,7 +75,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := sweepStale(runsFolder()); err != nil {
+	if err := sweepStale(RunsFolder()); err != nil {
 		return nil, err
 	}
 	programs, err := built(ctx)
@@ -95,7 +95,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 
 // begin makes the folder and what clears it away again; from here on Down must be called.
 func (c *Cluster) begin(ctx context.Context) error {
-	if err := os.MkdirAll(runsFolder(), 0o700); err != nil {
+	if err := os.MkdirAll(RunsFolder(), 0o700); err != nil {
 		return err
 	}
 	lock, err := c.claim()

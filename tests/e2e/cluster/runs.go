@@ -27,12 +27,12 @@ func cacheFolder() string {
 	return filepath.Join(dir, "fawkes", "e2e")
 }
 
-// runsFolder holds a folder for each cluster that is up. It is on a disk, because overlayfs is not laid over memory.
-func runsFolder() string { return filepath.Join(cacheFolder(), "run") }
+// RunsFolder holds a folder for each cluster that is up. It is on a disk, because overlayfs is not laid over memory.
+func RunsFolder() string { return filepath.Join(cacheFolder(), "run") }
 
 // claim makes the folder of this cluster, and the lock that says that it is in use.
 func (c *Cluster) claim() (*os.File, error) {
-	dir, err := os.MkdirTemp(runsFolder(), "c")
+	dir, err := os.MkdirTemp(RunsFolder(), "c")
 	if err != nil {
 		return nil, fmt.Errorf("make the folder of the cluster: %w", err)
 	}
