@@ -45,7 +45,7 @@ flags() {
 
 build() {
   local into=$1 name from version started total=$SECONDS
-  echo "cluster: building Kubernetes and CoreDNS into $into; the first time takes a quarter of an hour on two cores" >&2
+  echo "cluster: building Kubernetes and CoreDNS into $into; the first time takes about ten minutes on two cores" >&2
   while read -r name from; do
     started=$SECONDS
     version=$(cd "$root/tests/e2e/cluster/$name" && version_of "$from")

@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -172,7 +174,7 @@ func publish(t *testing.T, c *cluster.Cluster, spec oci.ImageSpec) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := registry.New()
+	store := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	listener, err := c.Nodes[0].Listen(t.Context(), "tcp", cluster.RegistryAddress)
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,8 @@ type Cgroup struct {
 	Name        string   // relative to each
 }
 
-// Hierarchies are the roots of the machine's cgroups: the unified one, or one for each controller of version 1.
+// Hierarchies are the roots of the machine's cgroups: the unified one; or those of version 1, and beside them the one
+// without controllers that systemd keeps at /sys/fs/cgroup/unified, where runc makes groups too.
 func Hierarchies() []string {
 	const root = "/sys/fs/cgroup"
 	if unified(root) {
@@ -37,7 +38,7 @@ func Hierarchies() []string {
 	if err != nil {
 		return nil
 	}
-	return version1(string(text), root)
+	return separate(string(text), root)
 }
 
 func unified(root string) bool {
@@ -45,15 +46,15 @@ func unified(root string) bool {
 	return err == nil
 }
 
-// version1 finds the hierarchies of version 1 below root in the text of /proc/self/mountinfo, each once.
-func version1(mountinfo, root string) []string {
+// separate finds the hierarchies that are mounted below root in the text of /proc/self/mountinfo, each once.
+func separate(mountinfo, root string) []string {
 	var out []string
 	seen := map[string]bool{}
 	lines := bufio.NewScanner(strings.NewReader(mountinfo))
 	for lines.Scan() {
 		head, tail, ok := strings.Cut(lines.Text(), " - ")
 		fields, kind := strings.Fields(head), strings.Fields(tail)
-		if !ok || len(fields) < 5 || len(kind) == 0 || kind[0] != "cgroup" {
+		if !ok || len(fields) < 5 || len(kind) == 0 || kind[0] != "cgroup" && kind[0] != "cgroup2" {
 			continue
 		}
 		if at := fields[4]; strings.HasPrefix(at, root+"/") && !seen[at] {
@@ -74,7 +75,7 @@ func (c Cgroup) Create() error {
 		if err := os.MkdirAll(filepath.Join(dir, inside), 0o755); err != nil {
 			return fmt.Errorf("make the cgroup %s: %w", dir, err)
 		}
-		if unified(root) {
+		if unified(root) && len(c.Hierarchies) == 1 {
 			for _, above := range []string{root, dir} {
 				if err := enable(above); err != nil {
 					return err
