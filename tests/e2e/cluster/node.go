@@ -196,7 +196,7 @@ func (n *Node) alive() error {
 	for _, d := range n.daemons {
 		select {
 		case <-d.exited:
-			return &finalError{fmt.Errorf("%s on %s has exited (%v)", d.name, n.Name, d.err)}
+			return &finalError{fmt.Errorf("%s on %s has exited: %w", d.name, n.Name, errors.Join(d.err, errors.New("none of a node's programs ends by itself")))}
 		default:
 		}
 	}

@@ -39,12 +39,18 @@ func mounts(spec Spec) error {
 		{from: spec.Self, to: SelfDir, flags: unix.MS_RDONLY},
 		{from: spec.Disk, to: "/var"},
 	}
+	defer func() {
+		for _, s := range sources {
+			if s.file != nil {
+				s.file.Close()
+			}
+		}
+	}()
 	for i, s := range sources {
 		file, err := os.OpenFile(s.from, unix.O_PATH|unix.O_DIRECTORY, 0)
 		if err != nil {
 			return fmt.Errorf("open what becomes %s: %w", s.to, err)
 		}
-		defer file.Close()
 		sources[i].file = file
 	}
 	for _, m := range []struct{ kind, at, options string }{
@@ -90,7 +96,7 @@ func bind(from, to string, flags uintptr) error {
 // stand puts files in the place of the kernel's settings.
 func stand(settings map[string]string) error {
 	for setting, value := range settings {
-		file := filepath.Join("/run/fawkes/settings", setting)
+		file := "/run/fawkes/settings" + setting
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return err
 		}
