@@ -10,7 +10,7 @@ BUILD := CGO_ENABLED=0 go build -trimpath
 ARGS ?=
 PKG ?= ./...
 
-.PHONY: help up build image test lint fmt generate bench soak fuzz mutate clean
+.PHONY: help up build image test e2e lint fmt generate bench soak fuzz mutate clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ test: ## install and build what the tests need, then run all of them with the ra
 	@scripts/prereqs.sh test
 	@scripts/scanners.sh bin/tools
 	go test -race -vet=off -ldflags=-w -timeout 20m $(PKG)
+
+e2e: ## a two-node Kubernetes from its Go modules, and the scenarios on it (needs root; the first build takes long)
+	@scripts/prereqs.sh e2e
+	@scripts/cluster.sh >/dev/null
+	go test -tags e2e -timeout 45m -count=1 -v $(ARGS) ./tests/e2e/...
 
 lint: ## formatting, vet, linters, layer rules, shell scripts, generated files, known vulnerabilities
 	@scripts/prereqs.sh lint

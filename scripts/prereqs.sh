@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings in what a target needs beside Go and git, from the system's packages.
 #
-#   scripts/prereqs.sh test|lint|bench
+#   scripts/prereqs.sh test|lint|bench|e2e
 #
 # Installs by apt when it may (root, or sudo without a password) and says so first;
 # otherwise it stops and names the packages to install.
@@ -24,6 +24,27 @@ has_compiler() { command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1
 has_shellcheck() { command -v shellcheck >/dev/null 2>&1; }
 has_skopeo() { command -v skopeo >/dev/null 2>&1; }
 
+# has_bridge_plugin says whether the network plugins of containers are where Debian, or where others, keep them.
+has_bridge_plugin() { [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ]; }
+
+# node_programs names, of what a node of the test cluster runs, each program that is absent, by its package.
+node_programs() {
+  local program package
+  while read -r program package; do
+    # Programs of the system's administrator are not always on the PATH of others.
+    PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null 2>&1 || echo "$package"
+  done <<'PROGRAMS'
+containerd containerd
+runc runc
+iptables iptables
+nft nftables
+conntrack conntrack
+ip iproute2
+nsenter util-linux
+PROGRAMS
+  has_bridge_plugin || echo containernetworking-plugins
+}
+
 # missing NEED... prints the Debian packages that provide what is absent.
 missing() {
   local need
@@ -34,6 +55,7 @@ missing() {
       chromium) has_chromium || echo chromium ;;
       shellcheck) has_shellcheck || echo shellcheck ;;
       skopeo) has_skopeo || echo skopeo ;;
+      node) node_programs ;;
       *) echo "prereqs: no such need: $need" >&2; return 2 ;;
     esac
   done
@@ -44,7 +66,8 @@ needs_of() {
     test) echo compiler postgres chromium shellcheck skopeo ;;
     lint) echo shellcheck ;;
     bench) echo postgres ;;
-    *) echo "usage: scripts/prereqs.sh test|lint|bench" >&2; return 2 ;;
+    e2e) echo node ;;
+    *) echo "usage: scripts/prereqs.sh test|lint|bench|e2e" >&2; return 2 ;;
   esac
 }
 

@@ -1,0 +1,81 @@
+// Command probe is the application of the cluster's scenarios: a server that says what it is, and a client.
+//
+//	probe serve ADDRESS    answers every request with who and where it is
+//	probe get URL          prints what a URL answers
+//	probe lookup NAME      prints the addresses of a name
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+// Answer is what a server says of itself.
+type Answer struct {
+	Pod, Node    string // as the manifest handed them in
+	UID          int
+	RootWritable bool // whether a file could be made in the root folder
+}
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("usage: probe serve ADDRESS | get URL | lookup NAME")
+	}
+	switch verb, what := args[0], args[1]; verb {
+	case "serve":
+		server := &http.Server{Addr: what, Handler: http.HandlerFunc(answer), ReadHeaderTimeout: 5 * time.Second}
+		return server.ListenAndServe()
+	case "get":
+		return get(ctx, what)
+	case "lookup":
+		addresses, err := net.DefaultResolver.LookupHost(ctx, what)
+		fmt.Println(strings.Join(addresses, "\n"))
+		return err
+	default:
+		return fmt.Errorf("no such verb: %s", verb)
+	}
+}
+
+func answer(w http.ResponseWriter, _ *http.Request) {
+	a := Answer{Pod: os.Getenv("POD"), Node: os.Getenv("NODE"), UID: os.Getuid()}
+	if file, err := os.Create("/written"); err == nil {
+		file.Close()
+		a.RootWritable = true
+	}
+	if err := json.NewEncoder(w).Encode(a); err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+	}
+}
+
+func get(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, resp.Status)
+	}
+	_, err = io.Copy(os.Stdout, resp.Body)
+	return err
+}
