@@ -46,24 +46,59 @@ func (p Profile) firstNamespace(project string) string {
 
 // componentApplication is the Application of one component; false: it has none.
 func (p Profile) componentApplication(c Component) (object, bool) {
+	s := c.Source
 	var source object
 	switch {
-	case c.Source.Elsewhere != "":
+	case s.Elsewhere != "":
 		return nil, false
-	case c.Source.Chart != nil:
-		source = object{"repoURL": c.Source.Chart.Repository, "chart": c.Source.Chart.Name, "targetRevision": c.Source.Chart.Version}
-		// An OCI repository is named without its scheme.
-		source["repoURL"] = strings.TrimPrefix(c.Source.Chart.Repository, "oci://")
-		source["helm"] = object{"releaseName": c.Name}
+	case s.Chart != nil:
+		source = object{"repoURL": s.Chart.repoURL(), "chart": s.Chart.Name, "targetRevision": s.Chart.Version}
+	case s.Environment != "":
+		source = object{"repoURL": p.inv.Environments.URL, "targetRevision": p.inv.Environments.Revision, "path": s.Environment}
 	default:
-		source = p.inv.folder(c.Source.Path)
+		source = p.inv.folder(s.Path)
 	}
-	if len(c.Source.Values) > 0 {
-		source["helm"] = object{"releaseName": c.Name, "valuesObject": c.Source.Values}
+	if helm := s.helm(c.Name); helm != nil {
+		source["helm"] = helm
+	}
+	if len(s.Images) > 0 {
+		source["kustomize"] = object{"images": s.images()}
+	}
+	sources := []object{source}
+	if s.Manifests != "" {
+		sources = append(sources, p.inv.folder(s.Manifests))
 	}
 	labels := map[string]string{"app.kubernetes.io/name": c.Name, "fawkes.dev/tier": c.Tier}
 	return p.application(c.Name, p.inv.projectOf(c.Namespace), c.Namespace, labels,
-		map[string]string{waveOf: strconv.Itoa(p.inv.waveNumber(c.Wave))}, source), true
+		map[string]string{waveOf: strconv.Itoa(p.inv.waveNumber(c.Wave))}, sources...), true
+}
+
+// repoURL is the chart's repository as Argo CD writes it: an OCI repository is named without its scheme.
+func (c Chart) repoURL() string { return strings.TrimPrefix(c.Repository, "oci://") }
+
+// helm says how a chart is rendered: the release is always named by the component, or the names of its objects would
+// follow the Application's. Nil: there is nothing to say.
+func (s Source) helm(release string) object {
+	if s.Chart == nil && len(s.Values) == 0 && len(s.ValueFiles) == 0 {
+		return nil
+	}
+	out := object{"releaseName": release}
+	if len(s.ValueFiles) > 0 {
+		out["valueFiles"] = s.ValueFiles
+	}
+	if len(s.Values) > 0 {
+		out["valuesObject"] = s.Values
+	}
+	return out
+}
+
+// images lists the replaced images as kustomize writes them: name=replacement.
+func (s Source) images() []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(s.Images)) {
+		out = append(out, name+"="+s.Images[name])
+	}
+	return out
 }
 
 // folder is a folder of the repository as the source of an Application.
@@ -71,15 +106,14 @@ func (inv *Inventory) folder(folder string) object {
 	return object{"repoURL": inv.Repository.URL, "targetRevision": inv.Repository.Revision, "path": folder}
 }
 
-func (p Profile) application(name, project, namespace string, labels, annotations map[string]string, source object) object {
+func (p Profile) application(name, project, namespace string, labels, annotations map[string]string, sources ...object) object {
 	all := partOf()
 	maps.Copy(all, labels)
-	return object{
+	out := object{
 		"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
 		"metadata": metadata(name, p.inv.ArgoCD.Namespace, all, annotations),
 		"spec": object{
 			"project":     project,
-			"source":      source,
 			"destination": object{"server": inCluster, "namespace": namespace},
 			"syncPolicy": object{
 				"automated":   object{"prune": true, "selfHeal": true},
@@ -88,6 +122,12 @@ func (p Profile) application(name, project, namespace string, labels, annotation
 			},
 		},
 	}
+	if spec, _ := out["spec"].(object); len(sources) == 1 {
+		spec["source"] = sources[0]
+	} else {
+		spec["sources"] = sources
+	}
+	return out
 }
 
 // project is an AppProject: the sources, namespaces and kinds of its components, and nothing else.
@@ -100,7 +140,10 @@ func (p Profile) project(project Project) object {
 			continue
 		}
 		if c.Source.Chart != nil {
-			sources = append(sources, strings.TrimPrefix(c.Source.Chart.Repository, "oci://"))
+			sources = append(sources, c.Source.Chart.repoURL())
+		}
+		if c.Source.Environment != "" {
+			sources = append(sources, p.inv.Environments.URL)
 		}
 		kinds = append(kinds, c.Kinds...)
 		clusterKinds = append(clusterKinds, c.ClusterKinds...)

@@ -16,6 +16,8 @@ package platform
 type Inventory struct {
 	Version    int         `json:"version" enum:"1" doc:"The version of this format."`
 	Repository Repository  `json:"repository" doc:"Where Argo CD reads what is generated."`
+	// Environments is the repository to which versions of applications are promoted.
+	Environments Repository `json:"environments" doc:"The environment repository: what runs where."`
 	ArgoCD     ArgoCD      `json:"argocd" doc:"The one Argo CD of a cluster."`
 	Wiring     Wiring      `json:"wiring" doc:"What every workload is connected with."`
 	Waves      []Wave      `json:"waves" minItems:"1" doc:"The order of roll-out; each waits until the one before is healthy."`
@@ -108,12 +110,16 @@ type Component struct {
 	EveryService *Workload         `json:"everyService,omitempty" doc:"Its workloads are the services of the code, and each is like this."`
 }
 
-// Source says where the manifests come from: exactly one of the three.
+// Source says where the manifests come from: exactly one of chart, path, environment and elsewhere.
 type Source struct {
-	Chart     *Chart         `json:"chart,omitempty"`
-	Path      string         `json:"path,omitempty" doc:"A folder of the repository."`
-	Elsewhere string         `json:"elsewhere,omitempty" doc:"Why there is no Application: who installs it."`
-	Values    map[string]any `json:"values,omitempty" doc:"Helm values; never a default repeated."`
+	Chart       *Chart            `json:"chart,omitempty"`
+	Path        string            `json:"path,omitempty" doc:"A folder of the repository: of a chart, or with a kustomization."`
+	Environment string            `json:"environment,omitempty" pattern:"^[a-z0-9][a-z0-9./-]*$" doc:"A folder of the environment repository."`
+	Elsewhere   string            `json:"elsewhere,omitempty" doc:"Why there is no Application: who installs it."`
+	Values      map[string]any    `json:"values,omitempty" doc:"Helm values; never a default repeated."`
+	ValueFiles  []string          `json:"valueFiles,omitempty" doc:"Files of Helm values in the folder of the chart."`
+	Manifests   string            `json:"manifests,omitempty" doc:"A folder of the repository, with a kustomization: what comes beside the chart."`
+	Images      map[string]string `json:"images,omitempty" doc:"Of a kustomization: what stands for an image, by its name."`
 }
 
 // Chart is a Helm chart of an exact version.

@@ -69,8 +69,12 @@ func ordered(profiles []string) []string {
 
 func origin(s Source) string {
 	switch {
+	case s.Chart != nil && s.Manifests != "":
+		return "chart `" + s.Chart.Name + "` " + s.Chart.Version + " and `" + s.Manifests + "`"
 	case s.Chart != nil:
 		return "chart `" + s.Chart.Name + "` " + s.Chart.Version
+	case s.Environment != "":
+		return "`" + s.Environment + "` of the environment repository"
 	case s.Path != "":
 		return "`" + s.Path + "`"
 	}

@@ -152,13 +152,19 @@ func (c *checker) component(component Component) {
 // source checks where a component comes from.
 func (c *checker) source(at string, s Source) {
 	given := 0
-	for _, is := range []bool{s.Chart != nil, s.Path != "", s.Elsewhere != ""} {
+	for _, is := range []bool{s.Chart != nil, s.Path != "", s.Environment != "", s.Elsewhere != ""} {
 		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		c.add(at, "give one of chart, path and elsewhere", "says %d times where it comes from", given)
+		c.add(at, "give one of chart, path, environment and elsewhere", "says %d times where it comes from", given)
+	}
+	if len(s.Images) > 0 && s.Path == "" && s.Environment == "" {
+		c.add(at+".images", "give the chart its images by values", "belong to a kustomization")
+	}
+	if s.Manifests != "" && s.Chart == nil {
+		c.add(at+".manifests", "add them to the folder that is there", "come beside a chart, and there is none")
 	}
 	if s.Chart == nil {
 		return
