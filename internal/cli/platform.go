@@ -115,14 +115,17 @@ folder of its name, in the version that the inventory pins. What is written are 
 			if err != nil {
 				return err
 			}
+			for _, name := range absent {
+				fmt.Fprintf(g.Out, "the folder has no chart %s\n", name)
+			}
+			if len(keys) == 0 {
+				return failf("name a folder that has a chart of the inventory, unpacked, in a folder of its name", "nothing was written")
+			}
 			maps.Copy(files, keys) // the others stay as they are generated
 			if err := inventory.Write(dir, files); err != nil {
 				return err
 			}
-			fmt.Fprintf(g.Out, "%s written\n", plural(len(keys), "file of keys"))
-			for _, name := range absent {
-				fmt.Fprintf(g.Out, "the folder has no chart %s\n", name)
-			}
+			fmt.Fprintf(g.Out, "the keys of %s written\n", plural(len(keys), "chart"))
 			return nil
 		},
 	}

@@ -14,17 +14,17 @@ package platform
 
 // Inventory is platform/inventory.yaml.
 type Inventory struct {
-	Version    int         `json:"version" enum:"1" doc:"The version of this format."`
-	Repository Repository  `json:"repository" doc:"Where Argo CD reads what is generated."`
+	Version    int        `json:"version" enum:"1" doc:"The version of this format."`
+	Repository Repository `json:"repository" doc:"Where Argo CD reads what is generated."`
 	// Environments is the repository to which versions of applications are promoted.
-	Environments Repository `json:"environments" doc:"The environment repository: what runs where."`
-	ArgoCD     ArgoCD      `json:"argocd" doc:"The one Argo CD of a cluster."`
-	Wiring     Wiring      `json:"wiring" doc:"What every workload is connected with."`
-	Waves      []Wave      `json:"waves" minItems:"1" doc:"The order of roll-out; each waits until the one before is healthy."`
-	Projects   []Project   `json:"projects" minItems:"1" doc:"Argo CD projects."`
-	Namespaces []Namespace `json:"namespaces" minItems:"1" doc:"Every namespace that the platform owns."`
-	Outside    []Outside   `json:"outside,omitempty" doc:"What workloads reach outside the cluster."`
-	Components []Component `json:"components" minItems:"1" doc:"Every component."`
+	Environments Repository  `json:"environments" doc:"The environment repository: what runs where."`
+	ArgoCD       ArgoCD      `json:"argocd" doc:"The one Argo CD of a cluster."`
+	Wiring       Wiring      `json:"wiring" doc:"What every workload is connected with."`
+	Waves        []Wave      `json:"waves" minItems:"1" doc:"The order of roll-out; each waits until the one before is healthy."`
+	Projects     []Project   `json:"projects" minItems:"1" doc:"Argo CD projects."`
+	Namespaces   []Namespace `json:"namespaces" minItems:"1" doc:"Every namespace that the platform owns."`
+	Outside      []Outside   `json:"outside,omitempty" doc:"What workloads reach outside the cluster."`
+	Components   []Component `json:"components" minItems:"1" doc:"Every component."`
 }
 
 // Repository is where the generated files are read from.
