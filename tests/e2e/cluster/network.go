@@ -87,7 +87,7 @@ func (c *Cluster) cable(ctx context.Context) error {
 			}
 		}
 		// Nobody answers there; but without a way out the kernel finds none to the addresses of services either.
-		orders = append(orders, "route add default via 198.51.100.1 dev node0")
+		orders = append(orders, "route add default via 100.64.100.1 dev node0")
 		if err := n.ip(ctx, orders...); err != nil {
 			return err
 		}

@@ -81,7 +81,7 @@ func TestAClustersGroupsAreFoundByItsFolderAndNoOthers(t *testing.T) {
 }
 
 func TestASpecArrivesAsItWasSent(t *testing.T) {
-	sent := Spec{Name: "node1", Cgroup: "g", Disk: "/d", Cluster: "/c", Programs: "/p", Self: "/s", Switch: "198.51.100.10/24"}
+	sent := Spec{Name: "node1", Cgroup: "g", Disk: "/d", Cluster: "/c", Programs: "/p", Self: "/s", Switch: "100.64.100.10/24"}
 	text, err := sent.Encode()
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ type Spec struct {
 	Cluster  string // the folder that becomes ClusterDir
 	Programs string // the folder that becomes ProgramsDir, read-only
 	Self     string // the folder that becomes SelfDir, read-only
-	// Switch, when set, is the address of this node on the switch that it has for the others ("198.51.100.10/24"). A
+	// Switch, when set, is the address of this node on the switch that it has for the others ("100.64.100.10/24"). A
 	// node without one is cabled from outside.
 	Switch string
 }
