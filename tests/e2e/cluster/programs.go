@@ -75,7 +75,16 @@ func root(ctx context.Context) (string, error) {
 	return filepath.Dir(strings.TrimSpace(string(out))), nil
 }
 
-// built is the folder of Kubernetes and CoreDNS. They are built when they are not there yet, which takes long the first
+// SourceFolder is a folder of this module's source, by its path in it.
+func SourceFolder(path string) (string, error) {
+	dir, err := root(context.Background())
+	return filepath.Join(dir, filepath.FromSlash(path)), err
+}
+
+// Program is one of the programs that scripts/cluster.sh builds.
+func (c *Cluster) Program(name string) string { return filepath.Join(c.programs, name) }
+
+// built is the folder of what scripts/cluster.sh builds, Kubernetes above all. They are built when they are not there yet, which takes long the first
 // time, so that the script's progress goes where the test's errors go.
 func built(ctx context.Context) (string, error) {
 	dir, err := root(ctx)
@@ -86,7 +95,7 @@ func built(ctx context.Context) (string, error) {
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("build Kubernetes: %w", err)
+		return "", fmt.Errorf("build the programs of the cluster: %w", err)
 	}
 	return strings.TrimSpace(string(out)), nil
 }
