@@ -69,8 +69,13 @@ func (p Profile) componentApplication(c Component) (object, bool) {
 		sources = append(sources, p.inv.folder(s.Manifests))
 	}
 	labels := map[string]string{"app.kubernetes.io/name": c.Name, "fawkes.dev/tier": c.Tier}
-	return p.application(c.Name, p.inv.projectOf(c.Namespace), c.Namespace, labels,
-		map[string]string{waveOf: strconv.Itoa(p.inv.waveNumber(c.Wave))}, sources...), true
+	annotations := map[string]string{waveOf: strconv.Itoa(p.inv.waveNumber(c.Wave))}
+	if s.Environment != "" {
+		// What is promoted is a team's, and its deployments count.
+		labels["fawkes.dev/deployments"] = "true"
+		annotations["fawkes.dev/service"], annotations["fawkes.dev/environment"] = path.Base(path.Dir(s.Environment)), path.Base(s.Environment)
+	}
+	return p.application(c.Name, p.inv.projectOf(c.Namespace), c.Namespace, labels, annotations, sources...), true
 }
 
 // repoURL is the chart's repository as Argo CD writes it: an OCI repository is named without its scheme.

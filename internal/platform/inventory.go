@@ -114,7 +114,7 @@ type Component struct {
 type Source struct {
 	Chart       *Chart            `json:"chart,omitempty"`
 	Path        string            `json:"path,omitempty" doc:"A folder of the repository: of a chart, or with a kustomization."`
-	Environment string            `json:"environment,omitempty" pattern:"^[a-z0-9][a-z0-9./-]*$" doc:"A folder of the environment repository."`
+	Environment string            `json:"environment,omitempty" pattern:"^([a-z0-9][a-z0-9-]*/)+[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*$" doc:"A folder of the environment repository: apps/SERVICE/ENVIRONMENT."`
 	Elsewhere   string            `json:"elsewhere,omitempty" doc:"Why there is no Application: who installs it."`
 	Values      map[string]any    `json:"values,omitempty" doc:"Helm values; never a default repeated."`
 	ValueFiles  []string          `json:"valueFiles,omitempty" doc:"Files of Helm values in the folder of the chart."`
