@@ -99,7 +99,7 @@ func adaptPods(workload object, options Options) {
 		env = append(env, object{"name": "ARGOCD_GPG_ENABLED", "value": "false"})
 		if options.Poll > 0 {
 			// It is the last of its name that counts, and would else be that of the configuration.
-			env = append(env, object{"name": "ARGOCD_RECONCILIATION_TIMEOUT", "value": options.Poll.String()})
+			env = append(env, object{"name": "ARGOCD_RECONCILIATION_TIMEOUT", "value": options.Poll.String()}, object{"name": "ARGOCD_RECONCILIATION_JITTER", "value": "0s"})
 		}
 		container["env"] = once(env)
 	}
