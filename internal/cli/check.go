@@ -112,7 +112,8 @@ func checkPort(listen string) check {
 	return c
 }
 
-// reachable turns the address of a listener on all interfaces into one that can be dialled.
+// reachable turns the address of a listener on all interfaces into one that can be dialled. Such a listener takes IPv4 too, even
+// where it calls itself [::], and a machine may have no IPv6.
 func reachable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -120,9 +121,6 @@ func reachable(addr string) string {
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
-		if ip.To4() == nil {
-			host = "::1"
-		}
 	}
 	return net.JoinHostPort(host, port)
 }
