@@ -88,7 +88,7 @@ func TestPostgresIsReachedOrNot(t *testing.T) {
 }
 
 func TestReachable(t *testing.T) {
-	for in, want := range map[string]string{"0.0.0.0:80": "127.0.0.1:80", "[::]:80": "[::1]:80", "127.0.0.1:80": "127.0.0.1:80", "[::1]:80": "[::1]:80"} {
+	for in, want := range map[string]string{"0.0.0.0:80": "127.0.0.1:80", "[::]:80": "127.0.0.1:80", "127.0.0.1:80": "127.0.0.1:80", "[::1]:80": "[::1]:80"} {
 		if got := reachable(in); got != want {
 			t.Errorf("reachable(%s): want %s, got %s", in, want, got)
 		}

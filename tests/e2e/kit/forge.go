@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,12 +43,14 @@ type Forge struct {
 	state string
 	cmd   *exec.Cmd
 	said  *tail
-	ended chan struct{}
+	ended chan struct{} // it says nothing more
+	gone  chan struct{} // it is no more
+	err   error         // how it ended; read it when gone is closed
 }
 
 // startForge starts the platform of one machine in the network of a node. It ends with Stop, and with this process.
 func startForge(ctx context.Context, n *cluster.Node, program, state string) (*Forge, error) {
-	f := &Forge{URL: "http://" + net.JoinHostPort(n.Address, forgePort), node: n, state: state, said: &tail{}, ended: make(chan struct{})}
+	f := &Forge{URL: "http://" + net.JoinHostPort(n.Address, forgePort), node: n, state: state, said: &tail{}, ended: make(chan struct{}), gone: make(chan struct{})}
 	f.cmd = exec.Command("nsenter", "--target", strconv.Itoa(n.PID()), "--net", "--",
 		program, "up", "--no-sample", "--listen", "0.0.0.0:"+forgePort, "--state", state, "-o", "json")
 	f.cmd.Env = append(os.Environ(), "FAWKES_PUBLIC_URL="+f.URL)
@@ -57,7 +60,19 @@ func startForge(ctx context.Context, n *cluster.Node, program, state string) (*F
 	if err != nil {
 		return nil, err
 	}
-	if err := f.cmd.Start(); err != nil {
+	started := make(chan error, 1)
+	go func() {
+		// The forge ends with the thread that started it, so this one stays.
+		runtime.LockOSThread()
+		err := f.cmd.Start()
+		started <- err
+		if err == nil {
+			<-f.ended
+			f.err = f.cmd.Wait()
+			close(f.gone)
+		}
+	}()
+	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start the forge: %w", err)
 	}
 	ready := make(chan string, 1)
@@ -90,9 +105,9 @@ func (f *Forge) Stop() error {
 	if err := f.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop the forge: %w", err)
 	}
-	<-f.ended
-	if err := f.cmd.Wait(); err != nil {
-		return fmt.Errorf("the forge did not end well: %w: %s", err, f.said)
+	<-f.gone
+	if f.err != nil {
+		return fmt.Errorf("the forge did not end well: %w: %s", f.err, f.said)
 	}
 	return nil
 }
