@@ -28,7 +28,7 @@ func commands() []string {
 
 // load puts the images of Argo CD and of its Redis on every node.
 func load(ctx context.Context, c *cluster.Cluster) error {
-	specs, err := specs(c)
+	specs, err := specs(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func load(ctx context.Context, c *cluster.Cluster) error {
 	return nil
 }
 
-func specs(c *cluster.Cluster) (map[string]oci.ImageSpec, error) {
+func specs(ctx context.Context, c *cluster.Cluster) (map[string]oci.ImageSpec, error) {
 	const bin = "/usr/local/bin/"
 	argocd := []oci.File{
 		{Source: c.Program("argocd"), Target: bin + "argocd", Mode: 0o755},
@@ -54,8 +54,15 @@ func specs(c *cluster.Cluster) (map[string]oci.ImageSpec, error) {
 	for _, name := range commands() {
 		argocd = append(argocd, oci.File{Link: "argocd", Target: bin + "argocd-" + name})
 	}
-	// The repository server fetches by the git program, and git by its own helpers.
-	git, err := image.Programs("/usr/bin/git", "/usr/lib/git-core/git", "/usr/lib/git-core/git-remote-http", "/usr/lib/git-core/git-remote-https")
+	source, err := source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, script := range []string{"git-verify-wrapper.sh", "gpg-wrapper.sh"} {
+		argocd = append(argocd, oci.File{Source: filepath.Join(source, "hack", script), Target: bin + script, Mode: 0o755})
+	}
+	// The repository server fetches by the git program, and git by its own helpers. Some of what it runs are scripts.
+	git, err := image.Programs("/bin/sh", "/usr/bin/git", "/usr/lib/git-core/git", "/usr/lib/git-core/git-remote-http", "/usr/lib/git-core/git-remote-https")
 	if err != nil {
 		return nil, err
 	}

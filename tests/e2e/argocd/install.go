@@ -55,11 +55,7 @@ func Install(ctx context.Context, c *cluster.Cluster, options Options) error {
 		return err
 	}
 	say("argocd: %6.1f s  images on the nodes", time.Since(began).Seconds())
-	folder, err := cluster.SourceFolder("tests/e2e/argocd/program")
-	if err != nil {
-		return err
-	}
-	manifests, err := upstream(ctx, folder)
+	manifests, err := upstream(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package argocd
 
 import (
@@ -13,21 +15,39 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/fawkes-idp/fawkes/tests/e2e/cluster"
 )
 
 // object is a Kubernetes object.
 type object = map[string]any
 
-// upstream reads Argo CD's own manifests of an installation, from its Go module.
-func upstream(ctx context.Context, moduleFolder string) ([]object, error) {
+// program is where the module is that says which Argo CD.
+const program = "tests/e2e/argocd/program"
+
+// source is the folder of Argo CD's module.
+func source(ctx context.Context) (string, error) {
+	module, err := cluster.SourceFolder(program)
+	if err != nil {
+		return "", err
+	}
 	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-cd/v3")
-	cmd.Dir = moduleFolder
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
+	cmd.Dir = module
+	cmd.Env = append(os.Environ(), "GOWORK=off")
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("find the module of Argo CD: %w", err)
+		return "", fmt.Errorf("find the module of Argo CD: %w", err)
 	}
-	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(out)), "manifests", "install.yaml"))
+	return strings.TrimSpace(string(out)), nil
+}
+
+// upstream reads Argo CD's own manifests of an installation, from its Go module.
+func upstream(ctx context.Context) ([]object, error) {
+	dir, err := source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "manifests", "install.yaml"))
 	if err != nil {
 		return nil, fmt.Errorf("read the manifests of Argo CD: %w", err)
 	}
