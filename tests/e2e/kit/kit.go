@@ -155,8 +155,11 @@ func (k *Kit) publish(ctx context.Context) error {
 // platformFolder is what was published.
 func (k *Kit) platformFolder() string { return filepath.Join(k.dir, "platform") }
 
-// foundation makes the namespaces, which Argo CD then takes over, and the Secrets in them.
+// foundation makes the namespaces, which Argo CD then takes over, the Secrets in them, and volumes on the node that stays.
 func (k *Kit) foundation(ctx context.Context) error {
+	if err := k.Home().Volumes(ctx, 4, "10Gi"); err != nil {
+		return err
+	}
 	text, err := joined(filepath.Join(k.platformFolder(), "platform/profiles", profile, "foundation/*/*.yaml"))
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fawkes-idp/fawkes/internal/oci"
 	"github.com/fawkes-idp/fawkes/tests/e2e/cluster"
+	"github.com/fawkes-idp/fawkes/tests/e2e/images"
 )
 
 // render is what kustomize makes of a folder, as Argo CD has it rendered.
@@ -77,6 +78,28 @@ func (k *Kit) images(ctx context.Context) error {
 	}
 	k.place.Values = map[string]map[string]any{"fawkes": {"image": map[string]any{"repository": servicesImage, "digest": digest}}}
 	k.mark("the image of the services is in the forge's registry: %s", digest)
+	postgresql, err := images.PostgreSQL(k.dir)
+	if err != nil {
+		return err
+	}
+	k.place.Images = map[string]map[string]string{}
+	for _, third := range []struct {
+		component, name, as string
+		spec                oci.ImageSpec
+	}{
+		{"postgresql", "docker.io/library/postgres", registryHost + "/kit/postgres", postgresql},
+	} {
+		img, err := oci.Pack(third.spec)
+		if err != nil {
+			return fmt.Errorf("pack %s: %w", third.as, err)
+		}
+		digest, err := k.Forge.Registry().Push(ctx, third.as+":kit", img)
+		if err != nil {
+			return err
+		}
+		k.place.Images[third.component] = map[string]string{third.name: third.as + "@" + digest}
+		k.mark("the image %s is in the forge's registry", third.as)
+	}
 	return nil
 }
 
