@@ -18,6 +18,7 @@ programs() {
   echo "argocd    argocd/program  github.com/argoproj/argo-cd/v3/cmd     github.com/argoproj/argo-cd/v3"
   echo "helm      argocd/tools    helm.sh/helm/v4/cmd/helm               helm.sh/helm/v4"
   echo "kustomize argocd/tools    sigs.k8s.io/kustomize/kustomize/v5     sigs.k8s.io/kustomize/kustomize/v5"
+  echo "prometheus images/programs github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus"
 }
 
 # stamp is what a program was built from, as a hash.
@@ -56,6 +57,7 @@ flags() {
       ;;
     argocd) printf ' -X %s/common.version=%s' "$from" "${version#v}" ;;
     helm) printf ' -X %s/internal/version.version=%s' "$from" "$version" ;;
+    prometheus) printf ' -X github.com/prometheus/common/version.Version=%s' "${version#v}" ;;
     kustomize) printf ' -X sigs.k8s.io/kustomize/api/provenance.version=%s' "$version" ;;
   esac
 }

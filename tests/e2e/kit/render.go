@@ -88,6 +88,7 @@ func (k *Kit) images(ctx context.Context) error {
 		spec                oci.ImageSpec
 	}{
 		{"postgresql", "docker.io/library/postgres", registryHost + "/kit/postgres", postgresql},
+		{"prometheus", "docker.io/prom/prometheus", registryHost + "/kit/prometheus", images.Prometheus(k.Cluster.Program("prometheus"))},
 	} {
 		img, err := oci.Pack(third.spec)
 		if err != nil {

@@ -1,0 +1,98 @@
+//go:build linux
+
+package kit
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fawkes-idp/fawkes/tests/e2e/cluster"
+)
+
+// Upgrade makes another image of the services and lets the platform's repository name it, as a release does, and waits until Argo CD has
+// rolled every service out to it.
+func (k *Kit) Upgrade(ctx context.Context, version string, limit time.Duration) error {
+	digest, err := k.pushServices(ctx, version, map[string]string{"fawkes.dev/upgrade": version})
+	if err != nil {
+		return err
+	}
+	k.place.Values["fawkes"]["image"] = map[string]any{"repository": servicesImage, "digest": digest}
+	root, err := cluster.SourceFolder(".")
+	if err != nil {
+		return err
+	}
+	if _, err := k.Forge.Change(ctx, platformRepository, "fawkes: "+version, func(dir string) error {
+		if err := os.RemoveAll(filepath.Join(dir, "platform/profiles")); err != nil {
+			return err
+		}
+		return writePlatform(ctx, root, dir, k.place)
+	}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		behind, err := k.behind(ctx, digest)
+		if err == nil && len(behind) == 0 {
+			return nil
+		}
+		if werr := pause(ctx, 250*time.Millisecond); werr != nil {
+			return fmt.Errorf("not rolled out within %s: %s %v: %w", limit, strings.Join(behind, ", "), err, werr)
+		}
+	}
+}
+
+// behind lists the services of which not every instance is a ready one of the image.
+func (k *Kit) behind(ctx context.Context, digest string) ([]string, error) {
+	text, err := k.Cluster.Kubectl(ctx, "--namespace", servicesNamespace, "get", "deployments", "--selector", "app.kubernetes.io/part-of=fawkes,app.kubernetes.io/component=service", "-o",
+		`jsonpath={range .items[*]}{.metadata.name} {.spec.template.spec.containers[0].image} {.metadata.generation} {.status.observedGeneration} {.spec.replicas} {.status.updatedReplicas} {.status.readyReplicas} {.status.replicas}{"\n"}{end}`)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) != 8 || !strings.HasSuffix(f[1], digest) || f[2] != f[3] || f[4] != f[5] || f[4] != f[6] || f[4] != f[7] {
+			out = append(out, strings.TrimSpace(line))
+		}
+	}
+	return out, nil
+}
+
+// UntilWhole waits until every service has all its instances, ready.
+func (k *Kit) UntilWhole(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		behind, err := k.behind(ctx, "")
+		if err == nil && len(behind) == 0 {
+			return nil
+		}
+		if werr := pause(ctx, 100*time.Millisecond); werr != nil {
+			return fmt.Errorf("not whole within %s: %s %v: %w", limit, strings.Join(behind, ", "), err, werr)
+		}
+	}
+}
+
+// Pod is the name and the node of a running pod with a label.
+func (k *Kit) Pod(ctx context.Context, namespace, label, node string) (string, error) {
+	args := []string{"--namespace", namespace, "get", "pods", "--selector", label, "-o", "jsonpath={.items[0].metadata.name}"}
+	if node != "" {
+		args = append(args, "--field-selector", "spec.nodeName="+node)
+	}
+	name, err := k.Cluster.Kubectl(ctx, args...)
+	if err == nil && name == "" {
+		err = fmt.Errorf("no pod of %s in %s on %q", label, namespace, node)
+	}
+	return name, err
+}
+
+// KillPod ends a pod at once, without a word to it.
+func (k *Kit) KillPod(ctx context.Context, namespace, name string) error {
+	_, err := k.Cluster.Kubectl(ctx, "--namespace", namespace, "delete", "pod", name, "--grace-period=0", "--force")
+	return err
+}
