@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // client speaks to an API with a credential.
@@ -21,6 +22,22 @@ type client struct {
 // Get asks for a JSON answer.
 func (c client) Get(ctx context.Context, path string, into any) error {
 	return c.send(ctx, http.MethodGet, path, nil, into)
+}
+
+// insist sends until the answer is another than that something is not available now, which is said while the parts of a platform find each
+// other.
+func (c client) insist(ctx context.Context, method, path string, body, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		err := c.send(ctx, method, path, body, into)
+		if err == nil || !strings.Contains(err.Error(), ": 503 ") {
+			return err
+		}
+		if pause(ctx, 250*time.Millisecond) != nil {
+			return err
+		}
+	}
 }
 
 // Send sends a JSON body; into may be nil.

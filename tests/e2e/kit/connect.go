@@ -37,7 +37,7 @@ func (k *Kit) connect(ctx context.Context) error {
 		return err
 	}
 	k.client = client{base: k.WayIn.URL, token: k.secrets.operator, http: &http.Client{Timeout: time.Minute}}
-	if err := k.Send(ctx, http.MethodPut, "/api/dora/v1/projects/"+SampleProject, map[string]any{
+	if err := k.insist(ctx, http.MethodPut, "/api/dora/v1/projects/"+SampleProject, map[string]any{
 		"project": SampleProject, "description": "The sample application", "first_deployment": "attribute",
 		"services": []map[string]any{{"name": "hello", "repo": k.Forge.Repository(sampleRepository)}},
 	}, nil); err != nil {
@@ -45,12 +45,12 @@ func (k *Kit) connect(ctx context.Context) error {
 	}
 	var argocd, github struct{ Secret string }
 	for kind, into := range map[string]any{"argocd": &argocd, "github": &github} {
-		if err := k.Send(ctx, http.MethodPost, "/api/dora/v1/sources", map[string]any{"kind": kind, "name": "kit"}, into); err != nil {
+		if err := k.insist(ctx, http.MethodPost, "/api/dora/v1/sources", map[string]any{"kind": kind, "name": "kit"}, into); err != nil {
 			return err
 		}
 	}
 	var reporter struct{ Token string }
-	if err := k.Send(ctx, http.MethodPost, "/api/identity/v1/tokens", map[string]any{"name": "the forge", "scopes": []string{"dora:write"}}, &reporter); err != nil {
+	if err := k.insist(ctx, http.MethodPost, "/api/identity/v1/tokens", map[string]any{"name": "the forge", "scopes": []string{"dora:write"}}, &reporter); err != nil {
 		return err
 	}
 	text, err := json.Marshal(secret(argocdNamespace, "argocd-notifications-secret", map[string]string{"fawkes-token": argocd.Secret}))
