@@ -61,8 +61,8 @@ func (p Profile) componentApplication(c Component) (object, bool) {
 	if helm := s.helm(c.Name); helm != nil {
 		source["helm"] = helm
 	}
-	if len(s.Images) > 0 {
-		source["kustomize"] = object{"images": s.images()}
+	if kustomize := s.kustomize(c.Namespace); kustomize != nil {
+		source["kustomize"] = kustomize
 	}
 	sources := []object{source}
 	if s.Manifests != "" {
@@ -93,6 +93,22 @@ func (s Source) helm(release string) object {
 	}
 	if len(s.Values) > 0 {
 		out["valuesObject"] = s.Values
+	}
+	return out
+}
+
+// kustomize says how a kustomization is rendered. In the environment repository a namespace is an environment; here it is the component's.
+// Nil: there is nothing to say.
+func (s Source) kustomize(namespace string) object {
+	out := object{}
+	if len(s.Images) > 0 {
+		out["images"] = s.images()
+	}
+	if s.Environment != "" {
+		out["namespace"] = namespace
+	}
+	if len(out) == 0 {
+		return nil
 	}
 	return out
 }
