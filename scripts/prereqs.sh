@@ -41,6 +41,7 @@ nft nftables
 conntrack conntrack
 ip iproute2
 nsenter util-linux
+redis-check-rdb redis-tools
 PROGRAMS
   has_bridge_plugin || echo containernetworking-plugins
 }
@@ -66,7 +67,7 @@ needs_of() {
     test) echo compiler postgres chromium shellcheck skopeo ;;
     lint) echo shellcheck ;;
     bench) echo postgres ;;
-    e2e) echo node ;;
+    e2e) echo node postgres ;;
     *) echo "usage: scripts/prereqs.sh test|lint|bench|e2e" >&2; return 2 ;;
   esac
 }
