@@ -5,13 +5,11 @@ package kit
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fawkes-idp/fawkes/internal/app"
@@ -117,12 +115,8 @@ func (k *Kit) Push(ctx context.Context, text string) (sha string, authored time.
 		if err != nil {
 			return err
 		}
-		changed := strings.Replace(string(page), "</body>", "<p>"+text+"</p>\n</body>", 1)
-		if changed == string(page) {
-			return errors.New("page.html has no end of its body")
-		}
 		authored = time.Now()
-		return os.WriteFile(file, []byte(changed), 0o644)
+		return os.WriteFile(file, append(page, "<p>"+text+"</p>\n"...), 0o644)
 	})
 	return sha, authored.Truncate(time.Second), err
 }
@@ -146,7 +140,7 @@ func (k *Kit) UntilDelivered(ctx context.Context, sha string, limit time.Duratio
 			}
 		}
 		if werr := pause(ctx, 250*time.Millisecond); werr != nil {
-			return fmt.Errorf("the commit %s is not live within %s: the sample is %s; %w\n%s", sha, limit, last, errors.Join(werr, err, aerr), k.runs())
+			return fmt.Errorf("the commit %s is not live within %s: the sample is %s; %w\n%s", sha, limit, last, werr, k.runs())
 		}
 	}
 }
