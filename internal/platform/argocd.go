@@ -169,6 +169,9 @@ func (p Profile) project(project Project) object {
 		kinds = append(kinds, c.Kinds...)
 		clusterKinds = append(clusterKinds, c.ClusterKinds...)
 	}
+	if len(p.secretsOf(project.Name)) > 0 {
+		kinds = append(kinds, externalSecret)
+	}
 	if project.Name == p.inv.ArgoCD.Project { // it owns the root
 		kinds = append(kinds, "AppProject.argoproj.io", "Application.argoproj.io")
 	}

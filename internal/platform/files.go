@@ -20,6 +20,7 @@ const (
 
 	profilesFolder   = "platform/profiles"
 	foundationFolder = "foundation"
+	secretsFolder    = "secrets"
 )
 
 func profileFolder(profile string) string { return path.Join(profilesFolder, profile) }
@@ -66,7 +67,10 @@ func (p Profile) render(files map[string][]byte) error {
 			return err
 		}
 	}
-	applications := p.foundations()
+	if err := p.renderSecrets(files); err != nil {
+		return err
+	}
+	applications := append(p.foundations(), p.secretApplications()...)
 	for _, c := range p.Components {
 		if a, ok := p.componentApplication(c); ok {
 			applications = append(applications, a)

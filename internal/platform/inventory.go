@@ -47,6 +47,14 @@ type Wiring struct {
 	Scraper   string    `json:"scraper" pattern:"^[a-z0-9-]+/[a-z0-9-]+$" doc:"component/workload that reads metrics."`
 	Collector string    `json:"collector" pattern:"^[a-z0-9-]+/[a-z0-9-]+:[a-z0-9-]+$" doc:"component/workload:port that takes traces by OTLP."`
 	Ingress   string    `json:"ingress" pattern:"^[a-z0-9-]+/[a-z0-9-]+$" doc:"component/workload through which people come in."`
+	Secrets   SecretsBy `json:"secrets" doc:"How Secrets come into the cluster."`
+}
+
+// SecretsBy is the one path of secrets: store, operator, Secret.
+type SecretsBy struct {
+	Operator string `json:"operator" doc:"The component that makes a Secret of each ExternalSecret. A profile without it has its Secrets from the bring-up."`
+	Store    string `json:"store" pattern:"^[a-z][a-z0-9-]*$" doc:"The ClusterSecretStore."`
+	Wave     string `json:"wave" doc:"When they come."`
 }
 
 // Pods are pods that the platform does not own.
@@ -106,6 +114,7 @@ type Component struct {
 	PodSecurity  *PodSecurity      `json:"podSecurity,omitempty" doc:"What its pods need beyond restricted, and why."`
 	Kinds        []string          `json:"kinds" doc:"Kinds that it makes in its namespace, as Kind.group."`
 	ClusterKinds []string          `json:"clusterKinds,omitempty" doc:"Kinds that it makes outside namespaces, as Kind.group."`
+	Secrets      []Secret          `json:"secrets,omitempty" doc:"Secrets that its pods read, in its namespace."`
 	Workloads    []Workload        `json:"workloads,omitempty"`
 	EveryService *Workload         `json:"everyService,omitempty" doc:"Its workloads are the services of the code, and each is like this."`
 }
@@ -120,6 +129,15 @@ type Source struct {
 	ValueFiles  []string          `json:"valueFiles,omitempty" doc:"Files of Helm values in the folder of the chart."`
 	Manifests   string            `json:"manifests,omitempty" doc:"A folder of the repository, with a kustomization: what comes beside the chart."`
 	Images      map[string]string `json:"images,omitempty" doc:"Of a kustomization: what stands for an image, by its name."`
+}
+
+// Secret is one Secret that pods of a component read. It is never written down: the operator brings each key from the store, where
+// it is the property of that name of NAMESPACE/NAME.
+type Secret struct {
+	Name     string   `json:"name" pattern:"^[a-z][a-z0-9-]*$"`
+	Keys     []string `json:"keys" minItems:"1"`
+	Profiles []string `json:"profiles,omitempty" doc:"Where it is read; default: wherever the component is."`
+	Made     string   `json:"made,omitempty" doc:"Who makes it instead: cert-manager, for a certificate."`
 }
 
 // Chart is a Helm chart of an exact version.

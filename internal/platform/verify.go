@@ -46,7 +46,10 @@ func verify(inv *Inventory, services []Service) []Finding {
 	c.applications()
 	for _, component := range inv.Components {
 		c.component(component)
+		c.secrets(component)
 	}
+	c.known("wiring.secrets.operator", "component", inv.Wiring.Secrets.Operator, c.components)
+	c.known("wiring.secrets.wave", "wave", inv.Wiring.Secrets.Wave, c.waves)
 	c.circles()
 	c.ends()
 	if len(c.findings) == 0 { // the selectors of pods mean something once every name does
@@ -107,6 +110,7 @@ func (c *checker) applications() {
 	owner := map[string]string{c.inv.ArgoCD.Root: "the root Application"}
 	for _, p := range c.inv.Projects {
 		owner[foundation(p.Name)] = "the namespaces of the project " + p.Name
+		owner[secretsApplication(p.Name)] = "the secrets of the project " + p.Name
 	}
 	for i, component := range c.inv.Components {
 		if other, taken := owner[component.Name]; taken {
