@@ -36,14 +36,15 @@ func (s *setup) connections(ctx context.Context) error {
 }
 
 func (s *setup) connectionBody(c Connection) (map[string]any, error) {
-	secret, user := s.env(c.Secret), ""
+	secret := s.env(c.Secret)
 	if secret == "" {
 		return nil, fmt.Errorf("the connection %s: the variable %s is empty", c.Name, c.Secret)
 	}
 	body := map[string]any{"name": c.Name, "endpoint": c.Endpoint, "proxy": "", "rateLimitPerHour": 0}
 	switch c.Plugin {
 	case pluginJenkins:
-		if user = s.env(c.User); user == "" {
+		user := s.env(c.User)
+		if user == "" {
 			return nil, fmt.Errorf("the connection %s: the variable %s is empty", c.Name, c.User)
 		}
 		body["username"], body["password"] = user, secret

@@ -112,7 +112,7 @@ func TestJenkinsFindsWhatItsConfigurationNames(t *testing.T) {
 	if path == nil {
 		t.Fatal("the configuration names no library")
 	}
-	library, err := os.ReadFile(filepath.Join("../..", path[1], "vars", "goldenPath.groovy"))
+	library, err := os.ReadFile(filepath.Join("..", "..", path[1], "vars", "goldenPath.groovy"))
 	if err != nil {
 		t.Fatal(err)
 	}
