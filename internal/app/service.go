@@ -46,6 +46,9 @@ func (s Service) Run(ctx context.Context) int {
 	if s.Args[0] == "migrate" {
 		return s.migrate(ctx, s.Args[1:])
 	}
+	if s.Args[0] == "devlake" {
+		return s.setUpDevLake(ctx, s.Args[1:])
+	}
 	opts := Options{Modules: s.Modules, Target: s.Args[0], Env: s.Env, Version: s.Version}
 	level := ""
 	flags := flag.NewFlagSet("fawkes-service "+s.Args[0], flag.ContinueOnError)
@@ -135,6 +138,7 @@ func (s Service) usage(w io.Writer) {
 Usage:
   fawkes-service <module> [--listen host:port] [--config file] [--state folder] [--log-level level]
   fawkes-service migrate <module> [--state folder] [--log-level level]   bring its database up to date, and end
+  fawkes-service devlake <plan> [--log-level level]                      bring a DevLake to what the plan says, and end
 
 Modules:
 `)

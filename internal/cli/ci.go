@@ -47,7 +47,7 @@ own runner, which are recognized by their variables:
 	}
 	cmd.PersistentFlags().StringVar(&f.dir, "dir", ".", "the work tree")
 	cmd.PersistentFlags().StringVar(&f.artifacts, "artifacts", "artifacts", "the folder of reports, logs and the run's state; below --dir unless absolute")
-	cmd.AddCommand(newCIRunCommand(g, f), newCIPlanCommand(g, f), newCIExplainCommand(g, f), newCIGateCommand(g, f), newCISummaryCommand(g, f), newCIEventsCommand(g))
+	cmd.AddCommand(newCIRunCommand(g, f), newCIPlanCommand(g, f), newCIExplainCommand(g, f), newCIGateCommand(g, f), newCISummaryCommand(g, f), newCIEventsCommand(g), newCIFinishCommand(g, f))
 	for _, stage := range goldenpath.Stages() {
 		cmd.AddCommand(newCIStageCommand(g, f, stage))
 	}
@@ -98,6 +98,25 @@ func newCIStageCommand(g *globals, f *ciFlags, stage string) *cobra.Command {
 			return g.runCI(f, false, func(o goldenpath.Options) goldenpath.Result { return goldenpath.RunStage(cmd.Context(), o, stage) })
 		},
 	}
+	addOutput(cmd, g, "text", "json")
+	return cmd
+}
+
+func newCIFinishCommand(g *globals, f *ciFlags) *cobra.Command {
+	var outcome string
+	cmd := &cobra.Command{
+		Use:   "finish",
+		Short: "Tell the end of a run that told none",
+		Long: `Tell the end of a run whose stages were started one by one and that did not come to its end: it was aborted, or a step
+failed that is none of ours. Of a run that has told its end nothing more is told; what of its events could not be delivered
+is sent. A pipeline calls it at the end of every run.`,
+		Example: "  fawkes ci finish --as aborted",
+		Args:    exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return g.runCI(f, false, func(o goldenpath.Options) goldenpath.Result { return goldenpath.Finish(cmd.Context(), o, outcome) })
+		},
+	}
+	cmd.Flags().StringVar(&outcome, "as", "", "how it ended: "+strings.Join(goldenpath.Outcomes(), ", "))
 	addOutput(cmd, g, "text", "json")
 	return cmd
 }

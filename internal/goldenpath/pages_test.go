@@ -3,6 +3,7 @@ package goldenpath
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,18 +34,39 @@ func TestTheExamplesAreTheRoad(t *testing.T) {
 			}
 		}
 	}
-	var got []string
-	jenkins := page(t, "docs/examples/golden-path/Jenkinsfile")
-	for _, m := range regexp.MustCompile(`sh 'fawkes ci ([a-z-]+)'`).FindAllStringSubmatch(jenkins, -1) {
-		got = append(got, m[1])
+	for _, name := range []string{"docs/examples/golden-path/Jenkinsfile", "platform/jenkins/goldenPath/vars/goldenPath.groovy"} {
+		jenkins := page(t, name)
+		var got []string
+		for _, m := range regexp.MustCompile(`sh 'fawkes ci ([a-z-]+)'`).FindAllStringSubmatch(jenkins, -1) {
+			got = append(got, m[1])
+		}
+		if diff := cmp.Diff(Stages(), got); diff != "" {
+			t.Errorf("%s: its stages (-want +got):\n%s", name, diff)
+		}
+		for _, pair := range []string{"{}", "()", "[]"} {
+			if strings.Count(jenkins, pair[:1]) != strings.Count(jenkins, pair[1:]) {
+				t.Errorf("%s: not each %c has its %c", name, pair[0], pair[1])
+			}
+		}
+		known(name, jenkins)
+		// Whatever becomes of a run, its end is told, and that is the last thing done.
+		_, after, _ := strings.Cut(jenkins, "    always {\n")
+		always, _, _ := strings.Cut(after, "\n    }")
+		last := strings.TrimSpace(always[strings.LastIndex(strings.TrimRight(always, "} \n"), "\n")+1:])
+		if !strings.HasPrefix(last, `sh "fawkes ci finish --as ${outcome(currentBuild.currentResult)}"`) {
+			t.Errorf("%s: always ends with %q", name, last)
+		}
+		_, after, _ = strings.Cut(jenkins, "outcome(String result) {")
+		words := regexp.MustCompile(`return '([a-z]+)'`).FindAllStringSubmatch(after, -1)
+		for _, w := range words {
+			if !slices.Contains(Outcomes(), w[1]) {
+				t.Errorf("%s: `fawkes ci finish` does not know the outcome %s", name, w[1])
+			}
+		}
+		if len(words) != len(Outcomes()) {
+			t.Errorf("%s: it knows %d outcomes of %v", name, len(words), Outcomes())
+		}
 	}
-	if diff := cmp.Diff(Stages(), got); diff != "" {
-		t.Errorf("the stages of the Jenkinsfile (-want +got):\n%s", diff)
-	}
-	if strings.Count(jenkins, "{") != strings.Count(jenkins, "}") {
-		t.Error("the braces of the Jenkinsfile do not match")
-	}
-	known("Jenkinsfile", jenkins)
 
 	github := page(t, "docs/examples/golden-path/github-actions.yaml")
 	var workflow struct {

@@ -78,7 +78,7 @@ func (j *job) componentsOf(file string, read func(io.Reader) (report.Component, 
 }
 
 func (p *pipeline) registry() oci.Registry {
-	return oci.Registry{Token: p.o.Env("FAWKES_REGISTRY_TOKEN"), Insecure: p.o.Env("FAWKES_REGISTRY_INSECURE") == "true", Transport: p.o.Transport}
+	return oci.Registry{User: p.o.Env("FAWKES_REGISTRY_USER"), Token: p.o.Env("FAWKES_REGISTRY_TOKEN"), Insecure: p.o.Env("FAWKES_REGISTRY_INSECURE") == "true", Transport: p.o.Transport}
 }
 
 // upload puts the image into the registry by its digest alone, and its bill of materials beside it. Nobody finds

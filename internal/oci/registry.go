@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ import (
 // everyone. Hosts on the loopback are spoken to in plain HTTP where they speak no HTTPS; no other host is, unless
 // Insecure says so.
 type Registry struct {
-	Token     string            // an API token, sent as the password of the user "fawkes"; empty: none
+	User      string            // whose password the token is; empty: "fawkes", which the platform's own registry takes
+	Token     string            // a token, sent as a password; empty: none
 	Insecure  bool              // plain HTTP is good enough for any host
 	Transport http.RoundTripper // nil: go-containerregistry's own
 }
@@ -146,7 +148,7 @@ func (r Registry) options(ctx context.Context) []remote.Option {
 		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}),
 	}
 	if r.Token != "" {
-		opts = append(opts, remote.WithAuth(&authn.Basic{Username: "fawkes", Password: r.Token}))
+		opts = append(opts, remote.WithAuth(&authn.Basic{Username: cmp.Or(r.User, "fawkes"), Password: r.Token}))
 	}
 	return opts
 }

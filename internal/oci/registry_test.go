@@ -43,6 +43,24 @@ func small(t *testing.T, content string) v1.Image {
 	return imageOf(t, tarOf(t, reg("a", content)))
 }
 
+func TestTheTokenIsThePasswordOfAUser(t *testing.T) {
+	for user, want := range map[string]string{"": "fawkes", "robot-road": "robot-road"} {
+		var last atomic.Value
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if name, password, given := r.BasicAuth(); given && password == "secret" {
+				last.Store(name)
+			}
+			w.Header().Set("WWW-Authenticate", `Basic realm="r"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		}))
+		_, err := oci.Registry{User: user, Token: "secret"}.Digest(t.Context(), strings.TrimPrefix(s.URL, "http://")+"/a/b:one")
+		s.Close()
+		if got := last.Load(); err == nil || got != want {
+			t.Errorf("the user %q comes as %v, want %s; %v", user, got, want, err)
+		}
+	}
+}
+
 func TestAnImageIsPushedByDigestAndTags(t *testing.T) {
 	host := serve(t, "secret")
 	r := oci.Registry{Token: "secret"}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // ChartValues holds the values that the inventory gives to charts of others against the keys that each chart knows: those
@@ -78,14 +79,24 @@ func (k *Keys) unknown(at string, tree, values map[string]any) []Finding {
 				out = append(out, Finding{field, fmt.Sprintf("the chart %s %s has a mapping here", k.Chart, k.Version), "give keys"})
 				continue
 			}
-			out = append(out, k.unknown(field, known, inner)...)
+			if !anyKeys(key) {
+				out = append(out, k.unknown(field, known, inner)...)
+			}
 		case string:
-			if got := typeName(value); known != isAny && value != nil && got != known {
+			got := typeName(value)
+			tag := key == "tag" && known == isNumber && got == isString // a default such as 8, which a longer tag replaces
+			if known != isAny && value != nil && got != known && !tag {
 				out = append(out, Finding{field, fmt.Sprintf("is a %s, and the chart %s %s has a %s", got, k.Chart, k.Version, known), "give a " + known})
 			}
 		}
 	}
 	return out
+}
+
+// anyKeys says that a mapping of that name takes keys of any name in every chart, also where the chart itself has some.
+func anyKeys(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasSuffix(name, "annotations") || strings.HasSuffix(name, "labels")
 }
 
 // typeName is the word for a value's type.

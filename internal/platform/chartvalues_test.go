@@ -18,7 +18,7 @@ name: prometheus
 version: 1.2.3
 dependencies: [{name: exporter, alias: nodes}, {name: far}]
 -- prometheus/values.yaml --
-server: {replicas: 1, labels: {}, image: {tag: ""}, args: [], config: {x: 1}, tracing: null}
+server: {replicas: 1, labels: {}, image: {tag: ""}, side: {tag: 8, annotations: {a: b}}, args: [], config: {x: 1}, tracing: null}
 enabled: true
 -- prometheus/templates/a.yaml --
 {{ .Values.server.image.tag }} {{ toYaml .Values.server.config }} {{ .Values.server.hidden.deep }} {{ $.Values.server.labels.team }}
@@ -52,7 +52,7 @@ func TestTheKeysOfAChartAreThoseOfItsValuesItsTemplatesAndItsDependencies(t *tes
 	want := map[string]any{
 		"enabled": "boolean", "far": "any", "nodes": map[string]any{"port": "number"},
 		"server": map[string]any{
-			"replicas": "number", "labels": "map", "image": map[string]any{"tag": "string"}, "args": "list",
+			"replicas": "number", "labels": "map", "image": map[string]any{"tag": "string"}, "side": map[string]any{"tag": "number", "annotations": map[string]any{"a": "string"}}, "args": "list",
 			"config": map[string]any{"x": "number", "*": "any"}, "tracing": "any", "hidden": map[string]any{"deep": "any"},
 		},
 	}
@@ -83,6 +83,8 @@ func TestValuesThatAChartDoesNotReadAreFound(t *testing.T) {
 		}
 		for _, try := range []struct{ values, want string }{
 			{"{server: {replicas: 2, labels: {a: b}, config: {y: 2}, tracing: {on: true}, hidden: {deep: 1}}, nodes: {port: 1}, far: {x: 1}}", ""},
+			{"{server: {side: {tag: 8.1.2, annotations: {c: d}}}}", ""},
+			{"{server: {side: {tag: [8]}}}", "values.server.side.tag: is a list"},
 			{"{server: {replica: 2}}", "components[prometheus].source.values.server.replica: the chart prometheus 1.2.3 reads no such value; did you mean replicas?"},
 			{"{replicas: 2}", "values.replicas: the chart prometheus 1.2.3 reads no such value"},
 			{"{server: {replicas: two}}", "values.server.replicas: is a string, and the chart prometheus 1.2.3 has a number"},

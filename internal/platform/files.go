@@ -34,6 +34,9 @@ func Generate(inv *Inventory, services []Service) (map[string][]byte, error) {
 	}
 	files[SchemaFile] = text
 	files[PageFile] = page(inv, services)
+	for _, c := range inv.Components {
+		files[componentPageFile(c.Name)] = componentPage(inv, services, c)
+	}
 	for _, name := range Profiles() {
 		if err := inv.profile(name, services).render(files); err != nil {
 			return nil, fmt.Errorf("profile %s: %w", name, err)
@@ -140,7 +143,7 @@ func Compare(root string, files map[string][]byte) ([]Drift, error) {
 	return out, nil
 }
 
-// Write writes the generated files into the tree at root, and removes from their folder what is no longer generated.
+// Write writes the generated files into the tree at root, and removes from their folders what is no longer generated.
 func Write(root string, files map[string][]byte) error {
 	left, err := leftovers(root, files)
 	if err != nil {
@@ -166,9 +169,12 @@ func Write(root string, files map[string][]byte) error {
 	return nil
 }
 
-// removeEmpty removes a folder that holds nothing more, and those above it, below the folder of the profiles.
+// wholly are the folders all of whose files are generated.
+func wholly() []string { return []string{profilesFolder, componentsFolder} }
+
+// removeEmpty removes a folder that holds nothing more, and those above it, below the folders that are generated.
 func removeEmpty(root, at string) error {
-	for ; at != profilesFolder; at = path.Dir(at) {
+	for ; !slices.Contains(wholly(), at); at = path.Dir(at) {
 		entries, err := os.ReadDir(filepath.Join(root, filepath.FromSlash(at)))
 		if err != nil {
 			return fmt.Errorf("look at %s: %w", at, err)
@@ -183,10 +189,22 @@ func removeEmpty(root, at string) error {
 	return nil
 }
 
-// leftovers lists the files in the folder of the profiles that are not generated; all of that folder is.
+// leftovers lists the files in the folders that are wholly generated that no longer are.
 func leftovers(root string, files map[string][]byte) ([]string, error) {
 	var out []string
-	err := filepath.WalkDir(filepath.Join(root, filepath.FromSlash(profilesFolder)), func(file string, d fs.DirEntry, err error) error {
+	for _, folder := range wholly() {
+		left, err := leftoversIn(root, folder, files)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, left...)
+	}
+	return out, nil
+}
+
+func leftoversIn(root, folder string, files map[string][]byte) ([]string, error) {
+	var out []string
+	err := filepath.WalkDir(filepath.Join(root, filepath.FromSlash(folder)), func(file string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -203,7 +221,7 @@ func leftovers(root string, files map[string][]byte) ([]string, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look at %s: %w", profilesFolder, err)
+		return nil, fmt.Errorf("look at %s: %w", folder, err)
 	}
 	return out, nil
 }

@@ -51,7 +51,7 @@ func componentRows(inv *Inventory) [][]string {
 				from += "; in `" + name + "` " + origin(s)
 			}
 		}
-		rows = append(rows, []string{c.Title, "`" + c.Name + "`", c.Tier, words(ordered(c.profiles())), "`" + c.Namespace + "`", "`" + c.Wave + "`", c.Exposure, from, words(c.Needs)})
+		rows = append(rows, []string{"[" + c.Title + "](components/" + c.Name + ".md)", "`" + c.Name + "`", c.Tier, words(ordered(c.profiles())), "`" + c.Namespace + "`", "`" + c.Wave + "`", c.Exposure, from, words(c.Needs)})
 	}
 	return rows
 }

@@ -161,16 +161,17 @@ func TestATreeIsHeldAgainstWhatIsGenerated(t *testing.T) {
 	}
 	compare()
 	stale, gone, extra := "platform/profiles/kit/root.yaml", "platform/profiles/kit/kustomization.yaml", "platform/profiles/old/x/left.yaml"
+	page := "docs/reference/components/old.md"
 	for name, err := range map[string]error{
 		stale: os.WriteFile(filepath.Join(root, stale), []byte("x"), 0o600),
 		gone:  os.Remove(filepath.Join(root, gone)),
-		extra: errors.Join(os.MkdirAll(filepath.Join(root, filepath.Dir(extra)), 0o755), os.WriteFile(filepath.Join(root, extra), nil, 0o600)),
+		page:  os.WriteFile(filepath.Join(root, page), nil, 0o600), extra: errors.Join(os.MkdirAll(filepath.Join(root, filepath.Dir(extra)), 0o755), os.WriteFile(filepath.Join(root, extra), nil, 0o600)),
 	} {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	compare(Drift{gone, "is missing"}, Drift{stale, "is stale"}, Drift{extra, "is no longer generated"})
+	compare(Drift{gone, "is missing"}, Drift{stale, "is stale"}, Drift{extra, "is no longer generated"}, Drift{page, "is no longer generated"})
 	if err := Write(root, files); err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func sizeOf(img v1.Image) (int64, error) {
 // push sends each image of the layout to the repository under its name here; the tag comes last, so that who finds
 // the image by it finds its signature too.
 func push(ctx context.Context, o options, layout oci.Layout, digest string, from source, signed bool) error {
-	registry := oci.Registry{Token: o.env("FAWKES_REGISTRY_TOKEN"), Insecure: o.env("FAWKES_REGISTRY_INSECURE") == "true"}
+	registry := oci.Registry{User: o.env("FAWKES_REGISTRY_USER"), Token: o.env("FAWKES_REGISTRY_TOKEN"), Insecure: o.env("FAWKES_REGISTRY_INSECURE") == "true"}
 	img, err := layout.Image(from.version)
 	if err != nil {
 		return err
