@@ -197,7 +197,7 @@ func leadTime(t *testing.T, ctx context.Context, k *kit.Kit, sha string, authore
 		}
 	}
 	var finished time.Time
-	eventually(t, time.Minute, "the metrics know of the deployment", func() error {
+	eventually(t, 3*time.Minute, "the metrics know of the deployment", func() error {
 		if err := k.Get(ctx, "/api/dora/v1/deployments?"+url.Values{"project": {kit.SampleProject}, "limit": {"50"}}.Encode(), &deployment); err != nil {
 			return err
 		}
@@ -218,7 +218,7 @@ func leadTime(t *testing.T, ctx context.Context, k *kit.Kit, sha string, authore
 			LeadTime *float64 `json:"lead_time_seconds"`
 		}
 	}
-	eventually(t, time.Minute, "the metrics know the lead time", func() error {
+	eventually(t, 3*time.Minute, "the metrics know the lead time", func() error {
 		if err := k.Get(ctx, "/api/dora/v1/changes?"+url.Values{"project": {kit.SampleProject}, "limit": {"50"}}.Encode(), &changes); err != nil {
 			return err
 		}
