@@ -15,6 +15,7 @@ for secret in /secrets/databases/*; do
   partial=/backups/.partial.$database
   pg_dump --format=custom --no-password --dbname="$database" --file="$partial"
   pg_restore --list "$partial" >/dev/null
+  pg_restore --file=/dev/null "$partial" # reads all of it, and not only what is in it
   sync "$partial"
   mv "$partial" "/backups/$database-$at.dump"
   echo "$database-$at.dump $(wc -c <"/backups/$database-$at.dump") bytes"

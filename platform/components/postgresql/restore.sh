@@ -31,7 +31,7 @@ pg_restore --no-password --exit-on-error --single-transaction --dbname="$new" "/
 sql <<'SQL'
 REVOKE ALL ON DATABASE :"new" FROM PUBLIC;
 SELECT format('ALTER DATABASE %I ALLOW_CONNECTIONS false', :'name') WHERE EXISTS (SELECT FROM pg_database WHERE datname = :'name') \gexec
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'name';
+SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity WHERE datname = :'name' \gset
 BEGIN;
 SELECT format('ALTER DATABASE %I RENAME TO %I', :'name', :'old') WHERE EXISTS (SELECT FROM pg_database WHERE datname = :'name') \gexec
 ALTER DATABASE :"new" RENAME TO :"name";

@@ -160,6 +160,12 @@ func (k *Kit) foundation(ctx context.Context) error {
 	if err := k.Home().Volumes(ctx, 4, "10Gi"); err != nil {
 		return err
 	}
+	// Each node is a zone of its own, as nodes of a cloud may be.
+	for _, n := range k.Cluster.Nodes {
+		if _, err := k.Cluster.Kubectl(ctx, "label", "node", n.Name, "topology.kubernetes.io/zone="+n.Name); err != nil {
+			return err
+		}
+	}
 	text, err := joined(filepath.Join(k.platformFolder(), "platform/profiles", profile, "foundation/*/*.yaml"))
 	if err != nil {
 		return err

@@ -31,6 +31,7 @@ type Load struct {
 	reads   atomic.Int64
 
 	mu       sync.Mutex
+	acks     []time.Time // of events, in their order
 	failures []Failure
 	fatal    error // an answer that no sending again would change
 }
@@ -57,6 +58,8 @@ func (k *Kit) StartLoad(ctx context.Context, writers, readers int) *Load {
 			for l.going(ctx) {
 				if _, err := l.request(ctx, http.MethodGet, "/api/dora/v1/projects/"+SampleProject, ""); err == nil {
 					l.reads.Add(1)
+				} else if pause(ctx, 100*time.Millisecond) != nil {
+					return
 				}
 			}
 		})
@@ -87,11 +90,17 @@ func (l *Load) deliver(ctx context.Context, n int64) {
 		switch {
 		case err == nil:
 			l.acked.Add(1)
+			l.mu.Lock()
+			l.acks = append(l.acks, time.Now())
+			l.mu.Unlock()
 			return
 		case status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusUnauthorized:
 			l.mu.Lock()
 			l.fatal = err
 			l.mu.Unlock()
+			return
+		}
+		if pause(ctx, 100*time.Millisecond) != nil {
 			return
 		}
 	}
@@ -140,6 +149,22 @@ func (l *Load) Since(at time.Time) []Failure {
 		}
 	}
 	return out
+}
+
+// Stall is the longest time since a moment in which no event was acknowledged.
+func (l *Load) Stall(from time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var longest time.Duration
+	last := from
+	for _, at := range l.acks {
+		if at.Before(from) {
+			continue
+		}
+		longest = max(longest, at.Sub(last))
+		last = at
+	}
+	return max(longest, time.Since(last))
 }
 
 // Calm waits until nothing has failed for some time and events are acknowledged, and gives how long after the moment "from" the last

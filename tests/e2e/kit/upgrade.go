@@ -91,8 +91,34 @@ func (k *Kit) Pod(ctx context.Context, namespace, label, node string) (string, e
 	return name, err
 }
 
-// KillPod ends a pod at once, without a word to it.
-func (k *Kit) KillPod(ctx context.Context, namespace, name string) error {
-	_, err := k.Cluster.Kubectl(ctx, "--namespace", namespace, "delete", "pod", name, "--grace-period=0", "--force")
-	return err
+// KillContainer ends the only container of a pod by SIGKILL, on the node that runs it, as running out of memory would, and waits until the
+// kubelet has started it again.
+func (k *Kit) KillContainer(ctx context.Context, namespace, pod string) error {
+	state := func() (node, id string, err error) {
+		text, err := k.Cluster.Kubectl(ctx, "--namespace", namespace, "get", "pod", pod, "-o", "jsonpath={.spec.nodeName} {.status.containerStatuses[0].containerID}")
+		node, id, _ = strings.Cut(text, " containerd://")
+		return node, id, err
+	}
+	on, before, err := state()
+	if err != nil {
+		return err
+	}
+	for _, n := range k.Cluster.Nodes {
+		if n.Name != on {
+			continue
+		}
+		if _, err := n.Exec(ctx, "ctr", "--address=/run/containerd/containerd.sock", "--namespace=k8s.io", "task", "kill", "--signal", "SIGKILL", before); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		if _, id, err := state(); err == nil && id != "" && id != before {
+			return nil
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return fmt.Errorf("the container of %s was not started again: %w", pod, err)
+		}
+	}
 }

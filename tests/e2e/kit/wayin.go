@@ -5,6 +5,8 @@ package kit
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -39,6 +41,7 @@ func openWayIn(ctx context.Context, c *cluster.Cluster, services []string) (*Way
 		proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: net.JoinHostPort(address, "80")})
 		// Each request is a connection of its own, so that each is a new choice of a pod, and none waits for one that is gone.
 		proxy.Transport = &http.Transport{DialContext: c.Nodes[0].DialContext, DisableKeepAlives: true, ResponseHeaderTimeout: 30 * time.Second}
+		proxy.ErrorLog = log.New(io.Discard, "", 0) // who asked is told
 		backends[name] = proxy
 	}
 	w := &WayIn{handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
