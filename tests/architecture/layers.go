@@ -35,6 +35,7 @@ func boundaries() []boundary {
 		{"internal/gitlog", []string{"internal/kit", "internal/events"}, "walking git knows nothing of services or of the command line"},
 		{"internal/githubexport", []string{"internal/kit", "internal/events"}, "reading files knows nothing of services or of the command line"},
 		{"internal/platform", nil, "what a cluster is given follows from the inventory and from what it is told of the services"},
+		{"internal/devlake", nil, "setting DevLake up knows nothing of services"},
 		{"internal/sandbox", nil, "confining a program knows nothing of what it is"},
 		{"internal/oci", []string{"internal/kit"}, "images know nothing of who makes or runs them"},
 		{"internal/goldenpath", []string{"internal/kit", "internal/events", "internal/oci", "internal/sandbox"}, "the pipeline is the same on a laptop, in Jenkins and in GitHub Actions, and knows none of them"},
