@@ -34,7 +34,7 @@ func Generate(inv *Inventory, services []Service) (map[string][]byte, error) {
 	files[SchemaFile] = text
 	files[PageFile] = page(inv, services)
 	for _, name := range Profiles() {
-		if err := inv.profile(name, services).render(files); err != nil {
+		if err := inv.Profile(name, services).render(files); err != nil {
 			return nil, fmt.Errorf("profile %s: %w", name, err)
 		}
 	}
