@@ -114,7 +114,7 @@ func (w *writer) direction(d *direction, policies []Policy) error {
 	slices.SortFunc(list, byAddress)
 	set := d.prefix + "_closed"
 	w.set(set, "pods that a policy selects for "+strings.ToLower(d.name), list)
-	fmt.Fprintf(&w.chains, "\tchain %s {\n\t\tip %s != @%s return\n%s\t\treject with icmpx admin-prohibited\n\t}\n", strings.ToLower(d.name), d.pod, set, rules.String())
+	fmt.Fprintf(&w.chains, "\tchain %s {\n\t\tip %s != @%s return\n%s\t\treject with icmp type net-prohibited\n\t}\n", strings.ToLower(d.name), d.pod, set, rules.String())
 	return nil
 }
 

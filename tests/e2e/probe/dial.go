@@ -17,20 +17,22 @@ import (
 // Attempt is one connection that was tried.
 type Attempt struct {
 	Address string `json:"address"`
-	// Result is "connected", "prohibited" (a filter said so), "refused" (nobody listens), "timeout", or another error.
+	// Result is "connected", "prohibited" (a filter said so), "refused" (nobody listens), "unreachable" (no such host),
+	// "timeout", or another error.
 	Result string `json:"result"`
 }
 
 const (
 	dialTimeout = 3 * time.Second
-	tries       = 2 // of a connection that nothing answers
-	// More connections at the same time ask for more addresses at once than a bridge with many pods takes: each question
-	// goes to all of them.
-	atOnce = 8
+	atOnce      = 8 // connections that are tried at the same time
+	tries       = 4 // of a connection that nobody answers: see [dial]
 )
 
 // dial tries every address of a JSON list and writes what became of each, in the same order. From is the address that
 // the connections come from; empty: what the kernel chooses.
+//
+// What nobody answers is tried again. The kernel knows about a thousand neighbors, in all network namespaces together,
+// and forgets one after five seconds at the earliest: pods that all talk with each other are more.
 func dial(ctx context.Context, from string, in io.Reader, out io.Writer) error {
 	var addresses []string
 	if err := json.NewDecoder(in).Decode(&addresses); err != nil {
@@ -47,9 +49,12 @@ func dial(ctx context.Context, from string, in io.Reader, out io.Writer) error {
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
-			attempts[i] = Attempt{address, "timeout"}
-			for n := 0; n < tries && attempts[i].Result == "timeout"; n++ {
+			attempts[i].Address = address
+			for range tries {
 				attempts[i].Result = try(ctx, dialer, address)
+				if r := attempts[i].Result; r != "timeout" && r != "unreachable" {
+					return
+				}
 			}
 		})
 	}
@@ -64,8 +69,10 @@ func try(ctx context.Context, dialer net.Dialer, address string) string {
 	case err == nil:
 		conn.Close()
 		return "connected"
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EACCES):
+	case errors.Is(err, syscall.ENETUNREACH):
 		return "prohibited"
+	case errors.Is(err, syscall.EHOSTUNREACH):
+		return "unreachable"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refused"
 	case errors.As(err, &late) && late.Timeout():

@@ -26,12 +26,20 @@ type Answer struct {
 }
 
 func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), limit(os.Args[1:]))
 	defer cancel()
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "probe:", err)
 		os.Exit(1)
 	}
+}
+
+// limit is how long the program may take for all; a list of connections takes longer than one.
+func limit(args []string) time.Duration {
+	if len(args) > 0 && args[0] == "dial" {
+		return time.Minute
+	}
+	return 10 * time.Second
 }
 
 func run(ctx context.Context, args []string) error {
