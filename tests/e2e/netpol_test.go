@@ -29,7 +29,7 @@ func TestNetworkPolicies(t *testing.T) {
 
 	step(t, "a pod in the place of each workload, on two nodes by turns", n.populate)
 	step(t, "without enforcement everything is open, and the comparison says so", func(t *testing.T) {
-		all := n.attempts()
+		all := sample(n.attempts(), nobody)
 		differ, counts := n.compare(t, all)
 		var want []string
 		for _, a := range all {
@@ -101,7 +101,10 @@ func TestNetworkPolicies(t *testing.T) {
 			t.Fatal(err)
 		}
 		synced(t)
-		differ, _ := n.compare(t, n.attempts())
+		differ, counts := n.compare(t, sample(n.attempts(), func(a attempt) bool {
+			return a.from == "fawkes/dora" || strings.HasPrefix(a.to, "fawkes/dora:")
+		}))
+		t.Log(counts)
 		for _, want := range []string{"fawkes/analytics-dashboard > fawkes/dora:8080", "prometheus/server > fawkes/dora:8080"} {
 			if !slices.Contains(differ, want+": the call table allows it, and it is prohibited") {
 				t.Errorf("%s is not told; told is\n%s", want, strings.Join(differ, "\n"))
@@ -123,7 +126,10 @@ func TestNetworkPolicies(t *testing.T) {
 			t.Fatal(err)
 		}
 		synced(t)
-		differ, _ := n.compare(t, n.attempts())
+		differ, counts := n.compare(t, sample(n.attempts(), func(a attempt) bool {
+			return strings.HasPrefix(a.from, "harbor/") && strings.HasPrefix(a.to, "devlake/")
+		}))
+		t.Log(counts)
 		want := "harbor/redis > devlake/mysql:3306: the call table forbids it, and it is connected"
 		if !slices.Contains(differ, want) {
 			t.Errorf("not told: %s; told is\n%s", want, strings.Join(differ, "\n"))
@@ -135,11 +141,27 @@ func TestNetworkPolicies(t *testing.T) {
 		synced(t)
 	})
 	step(t, "after that it is as before", func(t *testing.T) {
-		if differ, _ := n.compare(t, n.attempts()); len(differ) > 0 {
+		differ, counts := n.compare(t, sample(n.attempts(), nobody))
+		if len(differ) > 0 {
 			t.Errorf("%d connections differ from the call table:\n%s", len(differ), strings.Join(differ, "\n"))
 		}
+		t.Log(counts)
 	})
 }
+
+// sample is every seventh attempt, and all that are of interest. All of them are tried once; that takes its time, see the
+// probe's dial.
+func sample(all []attempt, ofInterest func(attempt) bool) []attempt {
+	var out []attempt
+	for i, a := range all {
+		if i%7 == 0 || ofInterest(a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func nobody(attempt) bool { return false }
 
 // tooMuch opens a namespace for itself.
 const tooMuch = `
