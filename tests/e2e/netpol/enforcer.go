@@ -89,24 +89,16 @@ func (e *Enforcer) apply(ctx context.Context) error {
 		if e.applied[n.Name] == rules {
 			continue
 		}
+		if e.applied[n.Name] == "" {
+			// Each packet that is not allowed is answered, not one a second. The setting is of the node's network alone.
+			if _, err := n.Exec(ctx, "sh", "-c", "echo 0 >/proc/sys/net/ipv4/icmp_ratemask"); err != nil {
+				return err
+			}
+		}
 		if err := load(ctx, n, rules); err != nil {
 			return err
 		}
 		e.applied[n.Name] = rules
-	}
-	return nil
-}
-
-// Remove takes the tables away, so that everything is open again. The context of [Enforce] has to have ended.
-func (e *Enforcer) Remove(ctx context.Context) error {
-	e.Wait()
-	for _, n := range e.cluster.Nodes {
-		if !n.Running() {
-			continue
-		}
-		if err := load(ctx, n, "add table inet "+tableName+"\ndelete table inet "+tableName+"\n"); err != nil {
-			return err
-		}
 	}
 	return nil
 }
