@@ -105,7 +105,7 @@ func TestNetworkPolicies(t *testing.T) {
 			return a.from == "fawkes/dora" || strings.HasPrefix(a.to, "fawkes/dora:")
 		}))
 		t.Log(counts)
-		for _, want := range []string{"fawkes/analytics-dashboard > fawkes/dora:8080", "prometheus/server > fawkes/dora:8080"} {
+		for _, want := range []string{"argo-cd/notifications-controller > fawkes/dora:8080", "prometheus/server > fawkes/dora:8080"} {
 			if !slices.Contains(differ, want+": the call table allows it, and it is prohibited") {
 				t.Errorf("%s is not told; told is\n%s", want, strings.Join(differ, "\n"))
 			}
