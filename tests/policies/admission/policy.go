@@ -62,7 +62,7 @@ func compile(o map[string]any) (*policy, error) {
 		return nil, err
 	}
 	env, err := cel.NewEnv(
-		ext.Strings(), ext.Sets(), cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true),
+		ext.Strings(), ext.Sets(), cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true), cel.HomogeneousAggregateLiterals(),
 		cel.Variable("object", cel.DynType), cel.Variable("oldObject", cel.DynType), cel.Variable("params", cel.DynType),
 		cel.Variable("namespaceObject", cel.DynType), cel.Variable("variables", cel.MapType(cel.StringType, cel.DynType)),
 	)
