@@ -149,7 +149,7 @@ func (c *checker) ends() {
 // would give one the connections of the other.
 func (c *checker) selectors() {
 	for _, name := range Profiles() {
-		p := c.inv.profile(name, c.services)
+		p := c.inv.Profile(name, c.services)
 		policies := map[string]string{}
 		for _, a := range p.Sets {
 			if other, taken := policies[a.Namespace+"/"+policyName(a)]; taken {

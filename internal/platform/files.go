@@ -38,7 +38,7 @@ func Generate(inv *Inventory, services []Service) (map[string][]byte, error) {
 		files[componentPageFile(c.Name)] = componentPage(inv, services, c)
 	}
 	for _, name := range Profiles() {
-		if err := inv.profile(name, services).render(files); err != nil {
+		if err := inv.Profile(name, services).render(files); err != nil {
 			return nil, fmt.Errorf("profile %s: %w", name, err)
 		}
 	}

@@ -31,7 +31,7 @@ func page(inv *Inventory, services []Service) []byte {
 	table(&out, []string{"name", "is", "addresses", "ports", "only in", "stands for"}, outside)
 	out.WriteString("\n## Connections\n\nEvery connection that the NetworkPolicies of a profile allow, beside name look-ups. All others are closed, in both\ndirections.\n")
 	for _, name := range Profiles() {
-		p := inv.profile(name, services)
+		p := inv.Profile(name, services)
 		out.WriteString("\n### " + name + "\n\n")
 		var rows [][]string
 		for _, f := range p.Flows() {
@@ -89,7 +89,7 @@ func namespaceRows(inv *Inventory, services []Service) [][]string {
 		var order []string
 		reasons := map[string]string{}
 		for _, name := range Profiles() {
-			p := inv.profile(name, services)
+			p := inv.Profile(name, services)
 			if !slices.ContainsFunc(p.namespaces(), func(n Namespace) bool { return n.Name == ns.Name }) {
 				continue
 			}

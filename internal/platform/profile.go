@@ -29,8 +29,8 @@ type Set struct {
 // ID is component/workload, as calls name it.
 func (s Set) ID() string { return s.Component + "/" + s.Name }
 
-// profile takes from a verified inventory what belongs to one profile.
-func (inv *Inventory) profile(name string, services []Service) Profile {
+// Profile takes from a verified inventory what belongs to one profile.
+func (inv *Inventory) Profile(name string, services []Service) Profile {
 	p := Profile{Name: name, inv: inv}
 	for _, c := range inv.Components {
 		if !slices.Contains(c.profiles(), name) {

@@ -80,6 +80,9 @@ func (n *Node) load(ctx context.Context, file string) error {
 	return err
 }
 
+// Running says whether the node has not been killed.
+func (n *Node) Running() bool { return n.up() }
+
 // up says whether the node runs.
 func (n *Node) up() bool {
 	select {

@@ -1,8 +1,9 @@
 // Command probe is the application of the cluster's scenarios: a server that says what it is, and a client.
 //
-//	probe serve ADDRESS    answers every request with who and where it is
+//	probe serve ADDRESS    answers every request with who and where it is; takes connections at the ports of LISTEN too
 //	probe get URL          prints what a URL answers
 //	probe lookup NAME      prints the addresses of a name
+//	probe dial ADDRESS     tries the addresses of a JSON list (standard input), from ADDRESS or "any", and prints the results
 package main
 
 import (
@@ -25,7 +26,7 @@ type Answer struct {
 }
 
 func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), limit(os.Args[1:]))
 	defer cancel()
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "probe:", err)
@@ -33,12 +34,23 @@ func main() {
 	}
 }
 
+// limit is how long the program may take for all; a list of connections takes longer than one.
+func limit(args []string) time.Duration {
+	if len(args) > 0 && args[0] == "dial" {
+		return time.Minute
+	}
+	return 10 * time.Second
+}
+
 func run(ctx context.Context, args []string) error {
 	if len(args) != 2 {
-		return fmt.Errorf("usage: probe serve ADDRESS | get URL | lookup NAME")
+		return fmt.Errorf("usage: probe serve ADDRESS | get URL | lookup NAME | dial ADDRESS")
 	}
 	switch verb, what := args[0], args[1]; verb {
 	case "serve":
+		if err := listenAlso(); err != nil {
+			return err
+		}
 		server := &http.Server{Addr: what, Handler: http.HandlerFunc(answer), ReadHeaderTimeout: 5 * time.Second}
 		return server.ListenAndServe()
 	case "get":
@@ -47,6 +59,11 @@ func run(ctx context.Context, args []string) error {
 		addresses, err := net.DefaultResolver.LookupHost(ctx, what)
 		fmt.Println(strings.Join(addresses, "\n"))
 		return err
+	case "dial":
+		if what == "any" {
+			what = ""
+		}
+		return dial(ctx, what, os.Stdin, os.Stdout)
 	default:
 		return fmt.Errorf("no such verb: %s", verb)
 	}
