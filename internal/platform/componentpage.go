@@ -127,7 +127,7 @@ func podsOf(out *strings.Builder, inv *Inventory, services []Service, c Componen
 	table(out, []string{"workload", "labels", "ports"}, rows)
 	profiles := ordered(c.profiles())
 	widest := profiles[len(profiles)-1]
-	flows := inv.profile(widest, services).Flows()
+	flows := inv.Profile(widest, services).Flows()
 	for _, side := range []struct {
 		title, head string
 		mine, other func(Flow) End
