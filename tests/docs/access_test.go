@@ -49,11 +49,11 @@ func TestThePageOfAccessSaysWhatTheInventoryGives(t *testing.T) {
 		switch c.Name {
 		case "argo-cd":
 			for _, m := range granted.FindAllStringSubmatch(c.Source.Values.Configs.RBAC["policy.csv"], -1) {
-				groups = append(groups, fmt.Sprintf("| `%s` | %s | `%s`", m[1], m[1][strings.LastIndex(m[1], ":")+1:], m[2]))
+				groups = append(groups, fmt.Sprintf("| %#q | %s | %#q", m[1], m[1][strings.LastIndex(m[1], ":")+1:], m[2]))
 			}
 		case "dex":
 			for _, client := range c.Source.Values.Config.StaticClients {
-				ids = append(ids, fmt.Sprintf("| `%s` | ", client.ID))
+				ids = append(ids, fmt.Sprintf("| %#q | ", client.ID))
 			}
 		}
 	}
