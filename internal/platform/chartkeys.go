@@ -45,7 +45,7 @@ var reference = regexp.MustCompile(`\.Values((?:\.[A-Za-z0-9_]+)+)`)
 //
 // Known are the keys of values.yaml, those that a template reads by name, and the names of its dependencies with the keys of
 // each that is there. Where a template reads a mapping as a whole, that mapping takes keys of any name: it may be
-// passed on or gone through.
+// passed on or gone through. Where the chart's own schema allows several types, none is asked for.
 func ReadChart(dir string) (*Keys, map[string]any, error) {
 	var about struct {
 		Name, Version string
@@ -59,6 +59,11 @@ func ReadChart(dir string) (*Keys, map[string]any, error) {
 		return nil, nil, fmt.Errorf("read the values of %s: %w", about.Name, err)
 	}
 	keys := &Keys{Chart: about.Name, Version: about.Version, Values: typesOf(defaults)}
+	var schema schemaNode
+	if err := readYAML(filepath.Join(dir, "values.schema.json"), &schema); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("read the schema of %s: %w", about.Name, err)
+	}
+	loosen(keys.Values, schema)
 	read, err := references(filepath.Join(dir, "templates"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the templates of %s: %w", about.Name, err)
@@ -117,6 +122,26 @@ func typeOf(v any) any {
 		return isBool
 	}
 	return isAny
+}
+
+// schemaNode is what is read of a chart's own schema. JSON is YAML.
+type schemaNode struct {
+	Type       any                   `yaml:"type"`
+	Properties map[string]schemaNode `yaml:"properties"`
+}
+
+// loosen takes the type of a default away where the chart's schema allows several.
+func loosen(tree map[string]any, schema schemaNode) {
+	for key, node := range schema.Properties {
+		switch known := tree[key].(type) {
+		case map[string]any:
+			loosen(known, node)
+		case string:
+			if types, several := node.Type.([]any); several && len(types) > 1 {
+				tree[key] = isAny
+			}
+		}
+	}
 }
 
 // merged is a tree with the keys of another that it lacks.

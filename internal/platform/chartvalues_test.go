@@ -20,6 +20,9 @@ dependencies: [{name: exporter, alias: nodes}, {name: far}]
 -- prometheus/values.yaml --
 server: {replicas: 1, labels: {}, image: {tag: ""}, side: {tag: 8, annotations: {a: b}}, args: [], config: {x: 1}, tracing: null}
 enabled: true
+inject: "-"
+-- prometheus/values.schema.json --
+{"properties": {"inject": {"type": ["boolean", "string"]}, "enabled": {"type": "boolean"}, "server": {"properties": {"replicas": {"type": "integer"}}}}}
 -- prometheus/templates/a.yaml --
 {{ .Values.server.image.tag }} {{ toYaml .Values.server.config }} {{ .Values.server.hidden.deep }} {{ $.Values.server.labels.team }}
 -- prometheus/charts/exporter/Chart.yaml --
@@ -50,7 +53,7 @@ func TestTheKeysOfAChartAreThoseOfItsValuesItsTemplatesAndItsDependencies(t *tes
 		t.Fatal(err)
 	}
 	want := map[string]any{
-		"enabled": "boolean", "far": "any", "nodes": map[string]any{"port": "number"},
+		"enabled": "boolean", "inject": "any", "far": "any", "nodes": map[string]any{"port": "number"},
 		"server": map[string]any{
 			"replicas": "number", "labels": "map", "image": map[string]any{"tag": "string"}, "side": map[string]any{"tag": "number", "annotations": map[string]any{"a": "string"}}, "args": "list",
 			"config": map[string]any{"x": "number", "*": "any"}, "tracing": "any", "hidden": map[string]any{"deep": "any"},
@@ -85,6 +88,7 @@ func TestValuesThatAChartDoesNotReadAreFound(t *testing.T) {
 			{"{server: {replicas: 2, labels: {a: b}, config: {y: 2}, tracing: {on: true}, hidden: {deep: 1}}, nodes: {port: 1}, far: {x: 1}}", ""},
 			{"{server: {side: {tag: 8.1.2, annotations: {c: d}}}}", ""},
 			{"{server: {side: {tag: [8]}}}", "values.server.side.tag: is a list"},
+			{"{inject: false}", ""},
 			{"{server: {replica: 2}}", "components[prometheus].source.values.server.replica: the chart prometheus 1.2.3 reads no such value; did you mean replicas?"},
 			{"{replicas: 2}", "values.replicas: the chart prometheus 1.2.3 reads no such value"},
 			{"{server: {replicas: two}}", "values.server.replicas: is a string, and the chart prometheus 1.2.3 has a number"},
