@@ -11,6 +11,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/common/util"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 	"helm.sh/helm/v4/pkg/engine"
 	"sigs.k8s.io/yaml"
 )
@@ -45,8 +46,19 @@ func Render(name string, values map[string]any) (text string, used map[string]an
 }
 
 func render(c *chart.Chart, values map[string]any) (string, map[string]any, error) {
+	return renderAs(c, "test", values)
+}
+
+// dependencies switches off the subcharts that the values do not want, and hands values down and up, as Helm does before it
+// renders.
+func dependencies(c *chart.Chart, values map[string]any) error {
+	return chartutil.ProcessDependencies(c, values)
+}
+
+// renderAs renders a chart as the release of a name.
+func renderAs(c *chart.Chart, release string, values map[string]any) (string, map[string]any, error) {
 	kube := common.KubeVersion{Version: "v1.34.0", Major: "1", Minor: "34"}
-	all, err := util.ToRenderValues(c, values, common.ReleaseOptions{Name: "test", Namespace: "fawkes-apps", Revision: 1, IsInstall: true},
+	all, err := util.ToRenderValues(c, values, common.ReleaseOptions{Name: release, Namespace: "fawkes-apps", Revision: 1, IsInstall: true},
 		&common.Capabilities{KubeVersion: kube, APIVersions: common.DefaultVersionSet})
 	if err != nil {
 		return "", nil, err
