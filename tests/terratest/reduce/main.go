@@ -21,6 +21,7 @@ type wanted struct {
 	Config    string              `json:"config"` // the manifest's name of the provider's settings
 	Resources []string            `json:"resources"`
 	Computed  map[string][]string `json:"computed"` // arguments that the provider fills when they are not given
+	Read      map[string][]string `json:"read"`     // blocks that the provider fills and our modules only read
 }
 
 func main() {
@@ -102,7 +103,27 @@ func reduce(folder string, w wanted) (*schema.Provider, error) {
 				return nil, fmt.Errorf("%s has no optional argument %s", name, attribute)
 			}
 		}
+		for _, block := range w.Read[name] {
+			n, ok := b.Blocks[block]
+			if !ok {
+				return nil, fmt.Errorf("%s has no block %s", name, block)
+			}
+			delete(b.Blocks, block)
+			b.Attributes[block] = schema.Attribute{Type: []any{"list", objectOf(n.Block)}, Computed: true}
+		}
 		p.Resources[name] = b
 	}
 	return p, nil
+}
+
+// objectOf is the type of a block's value.
+func objectOf(b schema.Block) any {
+	fields := map[string]any{}
+	for name, a := range b.Attributes {
+		fields[name] = a.Type
+	}
+	for name, n := range b.Blocks {
+		fields[name] = []any{"list", objectOf(n.Block)}
+	}
+	return []any{"object", fields}
 }
