@@ -49,7 +49,8 @@ func judge(plan *tfjson.Plan) []string {
 			if r.Type != d.kind {
 				continue
 			}
-			if got := at(r.Change.After, d.path); got != d.want {
+			// Some providers write a truth as text.
+			if got := at(r.Change.After, d.path); fmt.Sprint(got) != fmt.Sprint(d.want) {
 				out = append(out, fmt.Sprintf("%s: %s: %s is %v", r.Address, d.why, d.path, got))
 			}
 		}

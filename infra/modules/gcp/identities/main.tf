@@ -3,10 +3,10 @@
 
 locals {
   identities = {
-    external-secrets = "fawkes-security/external-secrets"
-    cert-manager     = "cert-manager/cert-manager"
-    vault            = "fawkes-security/vault"
-    backup           = "fawkes-platform/backup"
+    external-secrets = "fawkes-security:external-secrets"
+    cert-manager     = "cert-manager:cert-manager"
+    vault            = "fawkes-security:vault"
+    backup           = "fawkes-platform:backup"
   }
 }
 
@@ -21,7 +21,7 @@ resource "google_service_account_iam_member" "this" {
   for_each           = local.identities
   service_account_id = google_service_account.this[each.key].name
   role               = "roles/iam.workloadIdentityUser"
-  member             = "serviceAccount:${var.project}.svc.id.goog[${each.value}]"
+  member             = "serviceAccount:${var.project}.svc.id.goog[${replace(each.value, ":", "/")}]"
 }
 
 resource "google_project_iam_member" "external_secrets" {
