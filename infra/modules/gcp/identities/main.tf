@@ -13,7 +13,7 @@ locals {
 resource "google_service_account" "this" {
   for_each     = local.identities
   project      = var.project
-  account_id   = substr("${var.name}-${each.key}", 0, 30)
+  account_id   = "c${substr(sha256(var.name), 0, 8)}-${each.key}" # 30 characters at most
   display_name = "${each.key} of ${var.cluster_name}"
 }
 
