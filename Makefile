@@ -10,7 +10,7 @@ BUILD := CGO_ENABLED=0 go build -trimpath
 ARGS ?=
 PKG ?= ./...
 
-.PHONY: help up build image test e2e lint fmt generate bench soak fuzz mutate clean
+.PHONY: help up build image test e2e infra lint fmt generate bench soak fuzz mutate clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ e2e: ## a two-node Kubernetes from its Go modules, and the scenarios on it (need
 	@scripts/prereqs.sh e2e
 	@scripts/cluster.sh >/dev/null
 	go test -tags e2e -timeout 45m -count=1 -v $(ARGS) ./tests/e2e/...
+
+infra: ## Terraform from its module, and the stacks of infra/ against the schemas of their providers
+	@scripts/infra.sh >/dev/null
+	CGO_ENABLED=0 go -C tests/terratest test -count=1 -v $(ARGS) ./...
 
 lint: ## formatting, vet, linters, layer rules, shell scripts, generated files, known vulnerabilities
 	@scripts/prereqs.sh lint

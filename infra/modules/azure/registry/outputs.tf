@@ -1,0 +1,4 @@
+output "address" {
+  description = "Host of the registry."
+  value       = azurerm_container_registry.this.login_server
+}

@@ -1,0 +1,4 @@
+output "emails" {
+  description = "Service account of each program."
+  value       = { for name, a in google_service_account.this : name => a.email }
+}
