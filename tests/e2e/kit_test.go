@@ -59,7 +59,7 @@ func TestTheKit(t *testing.T) {
 	})
 	for _, service := range []string{"dora", "identity"} {
 		step(t, "a killed "+service+" is started again", func(t *testing.T) {
-			name, err := k.Pod(ctx, "fawkes-apps", "app.kubernetes.io/name="+service+",app.kubernetes.io/component=service", "")
+			name, err := k.Pod(ctx, "fawkes-apps", "app.kubernetes.io/name="+service+",app.kubernetes.io/component=service")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -78,17 +78,19 @@ func (k *Kit) UntilWhole(ctx context.Context, limit time.Duration) error {
 	}
 }
 
-// Pod is the name and the node of a running pod with a label.
-func (k *Kit) Pod(ctx context.Context, namespace, label, node string) (string, error) {
-	args := []string{"--namespace", namespace, "get", "pods", "--selector", label, "-o", "jsonpath={.items[0].metadata.name}"}
-	if node != "" {
-		args = append(args, "--field-selector", "spec.nodeName="+node)
+// Pod is the name of a ready pod with a label that is not on its way out.
+func (k *Kit) Pod(ctx context.Context, namespace, label string) (string, error) {
+	text, err := k.Cluster.Kubectl(ctx, "--namespace", namespace, "get", "pods", "--selector", label, "-o",
+		`jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status} {.metadata.deletionTimestamp}{"\n"}{end}`)
+	if err != nil {
+		return "", err
 	}
-	name, err := k.Cluster.Kubectl(ctx, args...)
-	if err == nil && name == "" {
-		err = fmt.Errorf("no pod of %s in %s on %q", label, namespace, node)
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) == 2 && f[1] == "True" {
+			return f[0], nil
+		}
 	}
-	return name, err
+	return "", fmt.Errorf("no pod of %s in %s is ready:\n%s", label, namespace, text)
 }
 
 // KillContainer ends the only container of a pod by SIGKILL, on the node that runs it, as running out of memory would, and waits until the
