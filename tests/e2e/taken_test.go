@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+
 	"github.com/fawkes-idp/fawkes/tests/e2e/cluster"
 )
 
@@ -38,6 +41,43 @@ func TestManifestsAreTaken(t *testing.T) {
 			taken(t, ctx, c, gather(t, file), "--dry-run=server", "--namespace=fawkes-apps")
 		}
 	})
+	define(t, ctx, c)
+	step(t, "what Argo CD reads, and the Secrets that are to come, of each profile", func(t *testing.T) {
+		for _, profile := range []string{"kit", "tier1", "tier2", "extensions"} {
+			at := "../../platform/profiles/" + profile
+			taken(t, ctx, c, gather(t, at+"/root.yaml")+gather(t, at+"/projects/*.yaml")+gather(t, at+"/applications/*.yaml"), "--dry-run=server")
+			if profile != "kit" {
+				taken(t, ctx, c, gather(t, at+"/secrets/*/*.yaml"), "--dry-run=server")
+			}
+		}
+	})
+	step(t, "the components' own, under Pod Security", func(t *testing.T) {
+		folders, err := filepath.Glob("../../platform/components/*/kustomization.yaml")
+		if err != nil || len(folders) < 8 {
+			t.Fatalf("%d folders of components, %v; want eight or more", len(folders), err)
+		}
+		for _, kustomization := range folders {
+			taken(t, ctx, c, rendering(t, filepath.Dir(kustomization)), "--dry-run=server")
+		}
+		taken(t, ctx, c, rendering(t, "../../platform/policies"), "--dry-run=server")
+	})
+	step(t, "what is wrong with a custom resource is refused by name", func(t *testing.T) {
+		for _, plant := range []struct{ file, old, new, want string }{
+			{"../../platform/profiles/kit/root.yaml", "\n  project: ", "\n  projct: ", `unknown field "spec.projct"`},
+			{"../../platform/profiles/kit/root.yaml", "limit: 10", "limit: ten", "limit"},
+			{"../../platform/profiles/tier1/secrets/apps/*.yaml", "refreshInterval: 1h", "refreshIntervall: 1h", `unknown field "spec.refreshIntervall"`},
+			{"../../platform/components/vault/store.yaml", "version: v2", "version: v3", "spec.provider.vault.version"},
+		} {
+			good := gather(t, plant.file)
+			bad := strings.Replace(good, plant.old, plant.new, 1)
+			if bad == good {
+				t.Fatalf("%s has no %q to spoil", plant.file, plant.old)
+			}
+			if out, err := apply(ctx, c, bad, "--dry-run=server"); err == nil || !strings.Contains(out, plant.want) {
+				t.Errorf("%s with %q is answered with %v %s; want %s", plant.file, plant.new, err, out, plant.want)
+			}
+		}
+	})
 	step(t, "what is wrong is refused by name", func(t *testing.T) {
 		good := gather(t, "../../samples/hello/deploy/deployment.yaml")
 		bad := strings.Replace(good, "\nspec:\n", "\nspec:\n  replica: 1\n", 1)
@@ -53,6 +93,20 @@ func TestManifestsAreTaken(t *testing.T) {
 			t.Errorf("a pod that may run as root is answered with %v %s", err, out)
 		}
 	})
+}
+
+// rendering is what kustomize makes of a folder.
+func rendering(t *testing.T, folder string) string {
+	t.Helper()
+	found, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
+	if err != nil {
+		t.Fatalf("%s: %v", folder, err)
+	}
+	text, err := found.AsYaml()
+	if err != nil {
+		t.Fatalf("%s: %v", folder, err)
+	}
+	return string(text)
 }
 
 // gather joins files, without what only kustomize reads.

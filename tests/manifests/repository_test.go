@@ -106,7 +106,7 @@ func TestWhatTheChartsNameExists(t *testing.T) {
 			secrets[c.Name][s.Name] = s.Keys
 		}
 	}
-	files, err := filepath.Glob(filepath.Join(root, "tests/charts/helm/testdata/golden/*.yaml"))
+	files, err := filepath.Glob(filepath.Join(root, "tests", "charts", "helm", "testdata", "golden", "*.yaml"))
 	if err != nil || len(files) < 16 {
 		t.Fatalf("%d renderings, %v; want 16 or more", len(files), err)
 	}
@@ -141,7 +141,7 @@ func TestEverySecretComesFromTheOneStore(t *testing.T) {
 	}
 	for _, name := range platform.Profiles() {
 		found := 0
-		err := filepath.WalkDir(filepath.Join(root, "platform/profiles", name), func(file string, d os.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join(root, "platform", "profiles", name), func(file string, d os.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}

@@ -166,7 +166,7 @@ func (k *Kit) foundation(ctx context.Context) error {
 			return err
 		}
 	}
-	text, err := joined(filepath.Join(k.platformFolder(), "platform/profiles", profile, "foundation/*/*.yaml"))
+	text, err := joined(filepath.Join(k.platformFolder(), "platform", "profiles", profile, "foundation", "*", "*.yaml"))
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (k *Kit) foundation(ctx context.Context) error {
 }
 
 func (k *Kit) argocd(ctx context.Context) error {
-	configuration, err := render(filepath.Join(k.platformFolder(), "platform/components/argocd"))
+	configuration, err := render(filepath.Join(k.platformFolder(), "platform", "components", "argocd"))
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (k *Kit) argocd(ctx context.Context) error {
 // root gives Argo CD the one Application of all others, and waits until all of them but the sample, which comes by the road, are
 // healthy.
 func (k *Kit) root(ctx context.Context) error {
-	at := filepath.Join(k.platformFolder(), "platform/profiles", profile)
+	at := filepath.Join(k.platformFolder(), "platform", "profiles", profile)
 	for _, pattern := range []string{"projects/*.yaml", "root.yaml"} {
 		text, err := joined(filepath.Join(at, pattern))
 		if err != nil {
@@ -219,7 +219,7 @@ func (k *Kit) root(ctx context.Context) error {
 		}
 	}
 	k.mark("Argo CD has the root Application, and brings the rest")
-	applications, err := filepath.Glob(filepath.Join(at, "applications/*.yaml"))
+	applications, err := filepath.Glob(filepath.Join(at, "applications", "*.yaml"))
 	if err != nil {
 		return err
 	}

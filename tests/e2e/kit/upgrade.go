@@ -4,6 +4,7 @@ package kit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ func (k *Kit) Upgrade(ctx context.Context, version string, limit time.Duration) 
 		return err
 	}
 	if _, err := k.Forge.Change(ctx, platformRepository, "fawkes: "+version, func(dir string) error {
-		if err := os.RemoveAll(filepath.Join(dir, "platform/profiles")); err != nil {
+		if err := os.RemoveAll(filepath.Join(dir, "platform", "profiles")); err != nil {
 			return err
 		}
 		return writePlatform(ctx, root, dir, k.place)
@@ -41,7 +42,7 @@ func (k *Kit) Upgrade(ctx context.Context, version string, limit time.Duration) 
 			return nil
 		}
 		if werr := pause(ctx, 250*time.Millisecond); werr != nil {
-			return fmt.Errorf("not rolled out within %s: %s %v: %w", limit, strings.Join(behind, ", "), err, werr)
+			return fmt.Errorf("not rolled out within %s: %s: %w", limit, strings.Join(behind, ", "), errors.Join(err, werr))
 		}
 	}
 }
@@ -73,7 +74,7 @@ func (k *Kit) UntilWhole(ctx context.Context, limit time.Duration) error {
 			return nil
 		}
 		if werr := pause(ctx, 100*time.Millisecond); werr != nil {
-			return fmt.Errorf("not whole within %s: %s %v: %w", limit, strings.Join(behind, ", "), err, werr)
+			return fmt.Errorf("not whole within %s: %s: %w", limit, strings.Join(behind, ", "), errors.Join(err, werr))
 		}
 	}
 }
