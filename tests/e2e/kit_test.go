@@ -99,12 +99,22 @@ func recovered(t *testing.T, ctx context.Context, k *kit.Kit, load *kit.Load, ha
 	if err := harm(); err != nil {
 		t.Fatal(err)
 	}
-	after := calm(t, ctx, load, from, 10*time.Second)
-	if err := k.UntilWhole(ctx, 4*time.Minute); err != nil {
-		t.Fatal(err)
+	type answer struct {
+		after time.Duration
+		err   error
 	}
-	t.Logf("%d tries failed, the last after %.1f s; for %.1f s at most no event was acknowledged; every service was whole %.1f s after, at the latest",
-		len(load.Since(from)), after.Seconds(), load.Stall(from).Seconds(), time.Since(from).Seconds())
+	whole := make(chan answer, 1)
+	go func() {
+		err := k.UntilWhole(ctx, 4*time.Minute)
+		whole <- answer{time.Since(from), err}
+	}()
+	after := calm(t, ctx, load, from, 10*time.Second)
+	w := <-whole
+	if w.err != nil {
+		t.Fatal(w.err)
+	}
+	t.Logf("%d tries failed, the last after %.1f s; for %.1f s at most no event was acknowledged; every service was whole after %.1f s",
+		len(load.Since(from)), after.Seconds(), load.Stall(from).Seconds(), w.after.Seconds())
 }
 
 // waves compares when Argo CD created the Applications of each wave with when those of the wave before were healthy.
