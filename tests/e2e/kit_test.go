@@ -105,8 +105,9 @@ func recovered(t *testing.T, ctx context.Context, k *kit.Kit, load *kit.Load, ha
 	}
 	whole := make(chan answer, 1)
 	go func() {
-		err := k.UntilWhole(ctx, 4*time.Minute)
-		whole <- answer{time.Since(from), err}
+		// Longer than it takes until a node is known to be lost.
+		after, err := k.UntilWhole(ctx, from, 20*time.Second, 4*time.Minute)
+		whole <- answer{after, err}
 	}()
 	after := calm(t, ctx, load, from, 10*time.Second)
 	w := <-whole

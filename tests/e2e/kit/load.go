@@ -4,11 +4,11 @@ package kit
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -204,14 +204,11 @@ func (l *Load) End(ctx context.Context) (events, reads int64, err error) {
 		return 0, 0, fmt.Errorf("%d events were begun and %d acknowledged", sent, acked)
 	}
 	times := map[string]int{}
-	for cursor := ""; ; {
-		query := url.Values{"project": {loadProject}, "type": {"deployment"}, "limit": {"500"}}
-		if cursor != "" {
-			query.Set("cursor", cursor)
-		}
+	for after := int64(0); ; {
+		query := url.Values{"project": {loadProject}, "type": {"deployment"}, "limit": {"500"}, "after": {strconv.FormatInt(after, 10)}}
 		var page struct {
 			Items []struct{ Event struct{ ID string } }
-			Next  *string `json:"next_cursor"`
+			Next  int64
 		}
 		if err := l.kit.Get(ctx, "/api/dora/v1/events?"+query.Encode(), &page); err != nil {
 			return 0, 0, err
@@ -219,10 +216,10 @@ func (l *Load) End(ctx context.Context) (events, reads int64, err error) {
 		for _, item := range page.Items {
 			times[item.Event.ID]++
 		}
-		if page.Next == nil || *page.Next == "" {
+		if page.Next == after {
 			break
 		}
-		cursor = *page.Next
+		after = page.Next
 	}
 	var lost, doubled []string
 	for n := int64(1); n <= sent; n++ {
@@ -235,8 +232,10 @@ func (l *Load) End(ctx context.Context) (events, reads int64, err error) {
 		}
 	}
 	if len(lost) > 0 || len(doubled) > 0 || len(times) != int(sent) {
-		about, _ := json.Marshal(map[string]any{"lost": lost, "doubled": doubled}) // strings can be written
-		return 0, 0, fmt.Errorf("of %d acknowledged events %d are lost and %d doubled: %s", sent, len(lost), len(doubled), about)
+		return 0, 0, fmt.Errorf("of %d acknowledged events %d are lost and %d doubled, among them %q and %q", sent, len(lost), len(doubled), first(lost), first(doubled))
 	}
 	return sent, l.reads.Load(), nil
 }
+
+// first is the beginning of a list.
+func first(all []string) []string { return all[:min(len(all), 10)] }

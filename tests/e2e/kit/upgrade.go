@@ -64,17 +64,22 @@ func (k *Kit) behind(ctx context.Context, digest string) ([]string, error) {
 	return out, nil
 }
 
-// UntilWhole waits until every service has all its instances, ready.
-func (k *Kit) UntilWhole(ctx context.Context, limit time.Duration) error {
+// UntilWhole waits until every service has had all its instances, ready, for some time, and gives how long after a moment it last had not;
+// 0: it always had.
+func (k *Kit) UntilWhole(ctx context.Context, from time.Time, settled, limit time.Duration) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	last := from
 	for {
 		behind, err := k.behind(ctx, "")
-		if err == nil && len(behind) == 0 {
-			return nil
+		if err != nil || len(behind) > 0 {
+			last = time.Now()
+		}
+		if time.Since(last) > settled {
+			return last.Sub(from), nil
 		}
 		if werr := pause(ctx, 100*time.Millisecond); werr != nil {
-			return fmt.Errorf("not whole within %s: %s: %w", limit, strings.Join(behind, ", "), errors.Join(err, werr))
+			return 0, fmt.Errorf("not whole within %s: %s: %w", limit, strings.Join(behind, ", "), errors.Join(err, werr))
 		}
 	}
 }
