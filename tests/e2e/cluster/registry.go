@@ -3,7 +3,6 @@
 package cluster
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,17 +12,9 @@ import (
 // usually is: host is how images name it, at is where it answers, and authorization, when it is not empty, is that header of each
 // request. It counts for all pulls from now on.
 func (c *Cluster) Mirror(host, at, authorization string) error {
-	// JSON strings are TOML strings.
-	quoted := func(s string) string {
-		text, err := json.Marshal(s)
-		if err != nil {
-			panic(err) // a string can be written
-		}
-		return string(text)
-	}
-	text := fmt.Sprintf("server = %[1]s\n\n[host.%[1]s]\n  capabilities = [\"pull\", \"resolve\"]\n", quoted("http://"+at))
+	text := fmt.Sprintf("server = %[1]q\n\n[host.%[1]q]\n  capabilities = [\"pull\", \"resolve\"]\n", "http://"+at)
 	if authorization != "" {
-		text += fmt.Sprintf("  [host.%s.header]\n    authorization = %s\n", quoted("http://"+at), quoted(authorization))
+		text += fmt.Sprintf("  [host.%q.header]\n    authorization = %q\n", "http://"+at, authorization)
 	}
 	for _, n := range c.Nodes {
 		dir := c.file(n.Name, "config", "registry", host)
