@@ -39,7 +39,7 @@ test: ## install and build what the tests need, then run all of them with the ra
 e2e: ## a two-node Kubernetes from its Go modules, and the scenarios on it (needs root; the first build takes long)
 	@scripts/prereqs.sh e2e
 	@scripts/cluster.sh >/dev/null
-	go test -tags e2e -timeout 45m -count=1 -v $(ARGS) ./tests/e2e/...
+	go test -tags e2e -timeout 45m -count=1 -v $(ARGS) ./tests/e2e
 
 infra: ## Terraform from its module, and the stacks of infra/ against the schemas of their providers
 	@scripts/infra.sh >/dev/null
